@@ -1,0 +1,1 @@
+"""The words that cross walls: events, instruments, documents, orders, decisions, units, errors."""

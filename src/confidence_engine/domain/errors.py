@@ -1,0 +1,68 @@
+"""What can go wrong at the rim. In the kernel a refusal is a bit, never an exception.
+
+ConfidenceError            exit code 1
+ |- UsageError             2   a command, a time or a unit that cannot be read
+ |   '- ConfigError        2   a config file: what, where (file, line), what is allowed
+ |- DataError              3   data that is not there or may not be used
+ |   |- DataMissing        3   nothing stored for what was asked
+ |   |- DataRefused        3   a file or a row that cannot be placed honestly
+ |   '- StoreDamaged       3   the store's own files do not verify
+ '- RunError               1   a run that had to stop
+     '- KernelHalted       1   step returned a non-zero status; where says at which event
+"""
+
+from __future__ import annotations
+
+__all__ = [
+    "ConfidenceError",
+    "ConfigError",
+    "DataError",
+    "DataMissing",
+    "DataRefused",
+    "KernelHalted",
+    "RunError",
+    "StoreDamaged",
+    "UsageError",
+]
+
+
+class ConfidenceError(Exception):
+    """Root of the tree; `exit_code` is what the command ends with."""
+
+    exit_code = 1
+
+
+class UsageError(ConfidenceError):
+    """A command line, a time or a unit that cannot be read."""
+
+    exit_code = 2
+
+
+class ConfigError(UsageError):
+    """A config file that is refused: the message holds file, line and the allowed range."""
+
+
+class DataError(ConfidenceError):
+    """Data that is missing or refused."""
+
+    exit_code = 3
+
+
+class DataMissing(DataError):
+    """Nothing is stored for what was asked."""
+
+
+class DataRefused(DataError):
+    """Input that cannot be read or placed in time without guessing."""
+
+
+class StoreDamaged(DataError):
+    """A file of the store does not match what its own record says of it."""
+
+
+class RunError(ConfidenceError):
+    """A run that had to stop before its end."""
+
+
+class KernelHalted(RunError):
+    """`step` returned a non-zero status; the state since the last whole event is to be discarded."""

@@ -1,0 +1,63 @@
+"""Words for orders, commands and refusals, shared by kernel, venues and reports.
+
+An order carries integer lots and ticks. Entry orders bring their protection with them: stop
+and target are children of the entry and live at the venue from the entry's first fill on.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+
+__all__ = [
+    "CMD_FLATTEN", "CMD_HALT", "CMD_LIMIT", "CMD_RESUME", "COMMAND_NAMES", "EXIT_NAMES", "INTENT", "INTENT_NAMES",
+    "INTENT_AMEND", "INTENT_CANCEL", "INTENT_SUBMIT", "ORDER_MARKET", "ORDER_NAMES", "ORDER_STOP", "ORDER_TARGET",
+    "REJECT_NAMES", "REJ_LOT", "REJ_MARGIN", "REJ_MIN_NOTIONAL", "REJ_NONE", "REJ_REDUCE_ONLY", "REJ_SHORT",
+    "REJ_TICK", "REJ_UNKNOWN_ORDER", "WHY_ENTRY", "WHY_FLATTEN", "WHY_LIQUIDATED", "WHY_NONE", "WHY_REVERSED",
+    "WHY_STOP", "WHY_TARGET", "WHY_TIME", "WHY_TRAIL",
+]  # fmt: skip
+
+ORDER_MARKET, ORDER_STOP, ORDER_TARGET = 1, 2, 3
+ORDER_NAMES: Final = {ORDER_MARKET: "market", ORDER_STOP: "stop", ORDER_TARGET: "target"}
+
+INTENT_SUBMIT, INTENT_AMEND, INTENT_CANCEL = 1, 2, 3
+INTENT_NAMES: Final = {INTENT_SUBMIT: "submit", INTENT_AMEND: "amend", INTENT_CANCEL: "cancel"}
+
+# Why a position is entered or left.
+WHY_NONE, WHY_ENTRY, WHY_STOP, WHY_TARGET, WHY_TRAIL, WHY_TIME, WHY_REVERSED, WHY_FLATTEN, WHY_LIQUIDATED = range(9)
+EXIT_NAMES: Final = {
+    WHY_NONE: "none", WHY_ENTRY: "entry", WHY_STOP: "stop", WHY_TARGET: "target", WHY_TRAIL: "trailing stop",
+    WHY_TIME: "time", WHY_REVERSED: "story reversed", WHY_FLATTEN: "flattened", WHY_LIQUIDATED: "liquidated",
+}  # fmt: skip
+
+# Why a venue refuses.
+REJ_NONE, REJ_TICK, REJ_LOT, REJ_MIN_NOTIONAL, REJ_MARGIN, REJ_SHORT, REJ_REDUCE_ONLY, REJ_UNKNOWN_ORDER = range(8)
+REJECT_NAMES: Final = {
+    REJ_NONE: "none", REJ_TICK: "price is not a valid tick", REJ_LOT: "quantity is not a valid lot",
+    REJ_MIN_NOTIONAL: "below minimum notional", REJ_MARGIN: "insufficient margin", REJ_SHORT: "short not allowed",
+    REJ_REDUCE_ONLY: "reduce-only would increase", REJ_UNKNOWN_ORDER: "unknown order",
+}  # fmt: skip
+
+CMD_HALT, CMD_RESUME, CMD_FLATTEN, CMD_LIMIT = 1, 2, 3, 4
+COMMAND_NAMES: Final = {CMD_HALT: "halt", CMD_RESUME: "resume", CMD_FLATTEN: "flatten", CMD_LIMIT: "limit"}
+
+INTENT: Final = np.dtype(
+    (
+        np.record,
+        [
+            ("ts_ns", "i8"),  # when it was decided
+            ("action", "i8"),  # submit, amend, cancel
+            ("order_id", "i8"),  # > 0, unique per agent for ever
+            ("asset", "i8"),
+            ("kind", "i8"),  # market, stop, target
+            ("lots", "i8"),  # signed, + buys; 0 for children until the parent fills
+            ("trigger_ticks", "i8"),  # stop or target price; 0 for market
+            ("reduce_only", "i8"),
+            ("parent_id", "i8"),  # entry this child protects; 0 for none
+            ("margin_usd", "f8"),  # isolated margin to post for the whole order; 0 for spot and reductions
+            ("why", "i8"),
+            ("decision", "i8"),  # sequence of the decision behind it
+        ],
+    )
+)

@@ -1,0 +1,117 @@
+"""The event Y that confidence predicts, in one compiled function for feedback, world, evaluate and licence.
+
+A decision at t with side s enters at the first open after t by the venue's rule. Y = 1 when, before t + H,
+the price comes to entry (1 + s (b sigma_H + cost)) before it comes to entry (1 - s a sigma_H): the gain at the
+win barrier is b sigma_H net. Both in one bar counts as the loss, a gap through a barrier settles at that open.
+If neither is touched, Y = 1 when the net return at t + H is above zero. What cannot be seen is unresolved
+(-1), never a guess: such rows are left out and counted. A resolved label never changes when later bars arrive.
+Source: triple barrier, Lopez de Prado, Advances in Financial Machine Learning (2018), ch. 3.4.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Final
+
+import numpy as np
+
+from confidence_engine.domain.jit import entry, stage
+
+__all__ = ["LOST", "UNRESOLVED", "WON", "label", "labels"]
+
+WON, LOST, UNRESOLVED = 1, 0, -1
+
+_NAN: Final = float("nan")
+
+
+@stage
+def _first_at(times, at_ns):  # type: ignore[no-untyped-def]
+    """Index of the first of the sorted times at or after at_ns; their number where there is none."""
+    low, high = 0, len(times)
+    while low < high:
+        middle = (low + high) // 2
+        if times[middle] < at_ns:
+            low = middle + 1
+        else:
+            high = middle
+    return low
+
+
+@stage
+def _exit(open_ns, close_ns, o, c, first, after, end_ns, grace_ns):  # type: ignore[no-untyped-def]
+    """(price, known_ns) at t + H; price NaN where there is none: for good if known_ns > 0, so far if it is 0.
+
+    `after` is the first bar that closes later than t + H. The close of the bar that ends there comes first, so
+    that the answer is the same whether or not the next bar has arrived; else the first open at or after t + H.
+    """
+    if after > first and close_ns[after - 1] + grace_ns >= end_ns:
+        return c[after - 1], close_ns[after - 1]
+    k = _first_at(open_ns, end_ns - grace_ns)
+    if k >= len(open_ns):
+        return _NAN, 0
+    if k <= first or open_ns[k] - end_ns > close_ns[first] - open_ns[first]:
+        return _NAN, close_ns[k]
+    return o[k], close_ns[k]
+
+
+@stage
+def _touch(o, adverse, best, price, side, win, loss):  # type: ignore[no-untyped-def]
+    """(touched, gross return) of one bar that was held from its open: open first, then the loss, then the win."""
+    opened = side * (o - price) / price
+    if opened <= -loss or opened >= win:
+        return True, opened
+    if side * (adverse - price) / price <= -loss:
+        return True, -loss
+    if side * (best - price) / price >= win:
+        return True, win
+    return False, _NAN
+
+
+@entry
+def label(open_ns, close_ns, o, h, l, c, at_ns, side, horizon_ns, sigma_h, a, b, cost, grace_ns):  # type: ignore[no-untyped-def]  # noqa: E741
+    """(y, net_return, resolved_at_ns) of one decision on the bars of its asset.
+
+    open_ns, close_ns i8[n] ascending; o, h, l, c f8[n] contiguous; side +1 or -1; sigma_h the standard deviation
+    of the return over the horizon and cost the round trip, as fractions of the entry; a, b in sigma_h; grace_ns
+    how long after a bar's open that open still counts as after the decision (the settle delay). All times on one
+    clock; a market with sessions passes trading time. y is 1, 0 or -1 with a net return of NaN; resolved_at_ns is
+    the close of the last bar that was needed (when it could be known), 0 where later bars may still resolve it.
+    """
+    n = len(open_ns)
+    sound = (side == 1 or side == -1) and sigma_h > 0.0 and a > 0.0 and b > 0.0 and cost >= 0.0
+    if not sound or not math.isfinite(sigma_h + a + b + cost):
+        return -1, _NAN, at_ns
+    first = _first_at(open_ns, at_ns - grace_ns)
+    if first >= n:
+        return -1, _NAN, 0
+    price = o[first]
+    if open_ns[first] - at_ns > close_ns[first] - open_ns[first] or not price > 0.0:
+        return -1, _NAN, close_ns[first]
+    end_ns, i = at_ns + horizon_ns, first
+    win, loss = b * sigma_h + cost, a * sigma_h
+    while i < n and close_ns[i] <= end_ns:
+        adverse, best = (l[i], h[i]) if side > 0 else (h[i], l[i])
+        touched, gross = _touch(o[i], adverse, best, price, side, win, loss)
+        if touched:
+            return (1 if gross >= win else 0), gross - cost, close_ns[i]
+        i += 1
+    final, known_ns = _exit(open_ns, close_ns, o, c, first, i, end_ns, grace_ns)
+    if not final > 0.0:
+        return -1, _NAN, known_ns
+    net = side * (final - price) / price - cost
+    return (1 if net > 0.0 else 0), net, known_ns
+
+
+@entry
+def labels(open_ns, close_ns, o, h, l, c, at_ns, side, horizon_ns, sigma_h, a, b, cost, grace_ns):  # type: ignore[no-untyped-def]  # noqa: E741
+    """`label` of m decisions on one asset: (y i8[m], net_return f8[m], resolved_at_ns i8[m]).
+
+    at_ns, side i8[m]; sigma_h, cost f8[m]; horizon_ns, a, b, grace_ns are one for all.
+    """
+    m = len(at_ns)
+    y, net, resolved = np.empty(m, np.int64), np.empty(m, np.float64), np.empty(m, np.int64)
+    for j in range(m):
+        y[j], net[j], resolved[j] = label(
+            open_ns, close_ns, o, h, l, c, at_ns[j], side[j], horizon_ns, sigma_h[j], a, b, cost[j], grace_ns
+        )
+    return y, net, resolved

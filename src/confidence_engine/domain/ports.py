@@ -1,0 +1,31 @@
+"""The protocols at the walls, on one page. Real implementations and fakes pass the same conformance tests."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Protocol
+
+import numpy as np
+
+from confidence_engine.domain.document import Reading
+
+__all__ = ["Feed", "Reader"]
+
+
+class Reader(Protocol):
+    """Turns text into numbers. Deterministic: the same text gives the same reading, in any batch."""
+
+    name: str
+    version: str
+
+    def read(self, texts: Sequence[str]) -> list[Reading]:
+        """One reading a text, in order. Never raises for odd text; empty text is refused by the caller."""
+        ...
+
+
+class Feed(Protocol):
+    """A source of events in the total order."""
+
+    def events(self, start_ns: int, end_ns: int) -> Iterable[np.ndarray]:
+        """Arrays of EVENT with start_ns <= ts_known < end_ns."""
+        ...

@@ -1,0 +1,87 @@
+"""When to get out: a stop and a target in multiples of the range, a ratchet, and a time.
+
+All levels are frozen when the entry is decided; only the stop moves afterwards, only in the
+position's favour, and only from prices of closed bars. Stop and target live at the venue. The
+distance is the range of the exit frame (Wilder 1978): never a fixed percentage, never moved for leverage.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Annotated, NamedTuple
+
+from confidence_engine.domain.jit import stage
+from confidence_engine.domain.order import WHY_FLATTEN, WHY_TIME
+from confidence_engine.domain.params import Bound
+from confidence_engine.domain.units import DAY_NS, HOUR_NS, MINUTE_NS
+from confidence_engine.kernel import orders
+from confidence_engine.kernel.risk import HALT_FLATTEN
+
+__all__ = ["Params", "distance", "plan", "review"]
+
+
+class Params(NamedTuple):
+    """Multiples of ATR, and the longest holding."""
+
+    stop_atr: Annotated[float, Bound("ratio", 0.2, 20.0)] = 2.5
+    target_atr: Annotated[float, Bound("ratio", 0.2, 50.0)] = 4.0
+    trail_from_atr: Annotated[float, Bound("ratio", 0.1, 50.0)] = 2.0
+    trail_atr: Annotated[float, Bound("ratio", 0.1, 50.0)] = 2.0
+    min_stop: Annotated[float, Bound("fraction", 0.0001, 0.2)] = 0.003
+    hold_ns: Annotated[int, Bound("duration", MINUTE_NS, 365 * DAY_NS)] = 6 * HOUR_NS
+
+
+@stage
+def distance(s, i, d, p):
+    """Stop distance in quote, never below `min_stop` of the price."""
+    return max(p.stop_atr * s.asset[i].atr, p.min_stop * d.price)
+
+
+@stage
+def plan(s, i, d, stop_distance, p):
+    """Freeze stop, target, ratchet and deadline of the entry decided in `d`."""
+    b, inst = s.book[i], s.inst[i]
+    atr = stop_distance / p.stop_atr
+    stop = (d.price - d.side * stop_distance) / inst.tick
+    goal = (d.price + d.side * p.target_atr * atr) / inst.tick
+    b.stop_ticks = int(math.floor(stop)) if d.side > 0 else int(math.ceil(stop))
+    b.target_ticks = int(math.ceil(goal)) if d.side > 0 else int(math.floor(goal))
+    b.stop_ticks, b.target_ticks = max(b.stop_ticks, 1), max(b.target_ticks, 1)
+    b.plan_atr, b.trail_from, b.trail_by = atr, p.trail_from_atr * atr, p.trail_atr * atr
+    b.deadline_ns = s.head[0].now_ns + p.hold_ns
+    b.trailed, b.best = 0, math.nan
+    d.stop_ticks, d.target_ticks, d.deadline_ns = b.stop_ticks, b.target_ticks, b.deadline_ns
+
+
+@stage
+def review(s, i, out):
+    """Get out first: an operator's order, the deadline, then the ratchet."""
+    b, h = s.book[i], s.head[0]
+    if h.halted & HALT_FLATTEN:
+        orders.stand_down(s, i, out)
+        orders.reduce(s, i, out, WHY_FLATTEN)
+        return
+    if b.lots == 0:
+        return
+    if b.deadline_ns > 0 and h.now_ns >= b.deadline_ns:
+        orders.reduce(s, i, out, WHY_TIME)
+        return
+    _ratchet(s, i, out)
+
+
+@stage
+def _ratchet(s, i, out):
+    """Trail the stop behind the best price of closed bars since the entry's own."""
+    a, b = s.asset[i], s.book[i]
+    if a.close_ns <= b.opened_ns or b.stop_id == 0 or b.exit_id != 0:
+        return
+    side = 1 if b.lots > 0 else -1
+    reach = a.high if side > 0 else a.low
+    if not (b.best - reach) * side >= 0.0:  # also when there is no best price yet
+        b.best = reach
+    if (b.best - b.entry_price) * side < b.trail_from:
+        return
+    level = (b.best - side * b.trail_by) / s.inst[i].tick
+    ticks = int(math.floor(level)) if side > 0 else int(math.ceil(level))
+    if (ticks - b.stop_ticks) * side > 0:
+        orders.amend_stop(s, i, out, ticks)

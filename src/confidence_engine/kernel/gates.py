@@ -1,0 +1,92 @@
+"""Why nothing is entered, as bits. Every gate is looked at, so a refusal names all its reasons.
+
+`data` asks whether the inputs may be believed at all, `check` whether the case is strong and
+timely enough. Limits of the account come later, in sizing and risk.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, NamedTuple
+
+from confidence_engine.domain.decision import (
+    GATE_COOLDOWN,
+    GATE_DEGRADED,
+    GATE_NO_EVIDENCE,
+    GATE_NO_SHORT,
+    GATE_ORDER_WORKING,
+    GATE_OVERREACTION,
+    GATE_POSITION_OPEN,
+    GATE_PRICE_COLD,
+    GATE_PRICE_STALE,
+    GATE_SAME_STORY,
+    GATE_SMALL_GAP,
+    GATE_WEAK_STRENGTH,
+    GATE_WEAK_VOLUME,
+)
+from confidence_engine.domain.event import DEGRADED
+from confidence_engine.domain.jit import stage
+from confidence_engine.domain.params import Bound
+from confidence_engine.domain.units import DAY_NS, HOUR_NS
+
+__all__ = ["Params", "check", "data"]
+
+
+class Params(NamedTuple):
+    """What a case must show before it may be sized."""
+
+    min_strength: Annotated[float, Bound("ratio", 0.0, 1.0)] = 0.02
+    min_volume_z: Annotated[float, Bound("ratio", -5.0, 4.0)] = -1.5
+    cooldown_ns: Annotated[int, Bound("duration", 0, 30 * DAY_NS)] = 6 * HOUR_NS
+    funding_patience: Annotated[float, Bound("ratio", 1.0, 100.0)] = 1.5
+
+
+@stage
+def data(s, i, now_ns, min_obs, stale_bars, p):
+    """Bits that forbid believing the price of asset i: cold, stale, or an input it needs is missing."""
+    a, inst = s.asset[i], s.inst[i]
+    bits = 0
+    if a.n_bars < min_obs or a.atr_n < 2:
+        bits |= 1 << GATE_PRICE_COLD
+    if a.n_bars == 0 or now_ns - a.close_ns > stale_bars * inst.bar_ns:
+        bits |= 1 << GATE_PRICE_STALE
+    unfunded = inst.funding_ns > 0 and now_ns - a.funding_ns > p.funding_patience * inst.funding_ns
+    if unfunded or (a.seen_marks & DEGRADED) != 0:
+        bits |= 1 << GATE_DEGRADED
+    return bits
+
+
+@stage
+def check(s, i, now_ns, d, evidence, p):
+    """Bits of the case itself."""
+    bits = 0
+    if not evidence or d.side == 0:
+        return 1 << GATE_NO_EVIDENCE
+    if not d.gap == d.gap:
+        return 1 << GATE_PRICE_COLD
+    if abs(d.gap) < d.trigger:
+        bits |= 1 << GATE_SMALL_GAP
+    if d.gap * d.side < 0.0:
+        bits |= 1 << GATE_OVERREACTION
+    if d.strength < p.min_strength:
+        bits |= 1 << GATE_WEAK_STRENGTH
+    if d.volume_z < p.min_volume_z:
+        bits |= 1 << GATE_WEAK_VOLUME
+    if d.side < 0 and s.inst[i].can_short == 0:
+        bits |= 1 << GATE_NO_SHORT
+    return bits | _timely(s, i, now_ns, d, p)
+
+
+@stage
+def _timely(s, i, now_ns, d, p):
+    """One story one trade, one position an asset, and a pause after each."""
+    b = s.book[i]
+    bits = 0
+    if b.lots != 0:
+        bits |= 1 << GATE_POSITION_OPEN
+    if b.entry_id != 0 or b.exit_id != 0:
+        bits |= 1 << GATE_ORDER_WORKING
+    if d.stories > 0 and b.decision > 0 and b.cluster == d.lead:
+        bits |= 1 << GATE_SAME_STORY
+    if b.closed_ns > 0 and now_ns - b.closed_ns < p.cooldown_ns:
+        bits |= 1 << GATE_COOLDOWN
+    return bits

@@ -1,0 +1,57 @@
+"""Isolated margin and the price at which a venue liquidates.
+
+A position of q base at entry E with margin M is liquidated when M + q (P - E) falls to the
+maintenance requirement rate |q| P - deduction of its tier, so P_liq = (q E - M - deduction) /
+(q - rate |q|), with q signed (Binance, "Liquidation price of USD-M futures", isolated mode). Leverage
+appears once, as the smallest margin a venue accepts for a notional; it is never a size.
+"""
+
+from __future__ import annotations
+
+import math
+
+from confidence_engine.domain.instrument import MAX_TIERS
+from confidence_engine.domain.jit import stage
+
+__all__ = ["liquidation_price", "maintenance", "margin_for", "unit"]
+
+
+@stage
+def unit(inst):
+    """Base quantity that one lot stands for."""
+    return inst.lot * inst.multiplier
+
+
+@stage
+def maintenance(s, i, notional):
+    """(rate, deduction in quote) of the tier that holds `notional`; the last tier has no end."""
+    inst = s.inst[i]
+    for k in range(MAX_TIERS):
+        t = s.tier[i, k]
+        if k == inst.n_tiers - 1 or notional <= t.cap_usd:
+            return t.rate, t.deduction
+    return s.tier[i, MAX_TIERS - 1].rate, s.tier[i, MAX_TIERS - 1].deduction
+
+
+@stage
+def liquidation_price(s, i, lots, entry_price, margin):
+    """Mark price at which the position is taken; NaN for spot, which nobody can take."""
+    inst = s.inst[i]
+    if inst.max_leverage <= 1.0 or lots == 0:
+        return math.nan
+    q = lots * unit(inst)
+    rate, deduction = maintenance(s, i, abs(q) * entry_price)
+    return (q * entry_price - margin - deduction) / (q - rate * abs(q))
+
+
+@stage
+def margin_for(s, i, lots, entry_price, liquidation, leverage):
+    """Margin in quote that puts liquidation at the price given, at least notional / leverage; notional for spot."""
+    inst = s.inst[i]
+    q = lots * unit(inst)
+    notional = abs(q) * entry_price
+    if inst.max_leverage <= 1.0:
+        return notional
+    rate, deduction = maintenance(s, i, notional)
+    wanted = q * (entry_price - liquidation) + rate * abs(q) * liquidation - deduction
+    return max(wanted, notional / min(leverage, inst.max_leverage))

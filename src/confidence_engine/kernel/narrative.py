@@ -1,0 +1,205 @@
+"""What is being told: stories, each counted once however often it is retold.
+
+The unit of evidence is the cluster. A story weighs w_i = c_i r_i v_i q_i 2^(-age / half-life)
+and lives while w_i >= w_min; q_i = 1 - (1 - q)^n over its n independent publishers, so the
+same publisher saying it again adds nothing. The reading N = sum(w s) / sum(w) is compared with
+past readings of the same underlying: ONE reading a story, taken when it came alive and
+learnt only when it falls asleep, so a story is never part of its own yardstick.
+No live story is no reading, which is not a neutral one.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Annotated, NamedTuple
+
+from confidence_engine.domain.event import (
+    signal_certainty,
+    signal_cluster,
+    signal_novelty,
+    signal_polarity,
+    signal_relevance,
+)
+from confidence_engine.domain.jit import stage
+from confidence_engine.domain.params import Bound
+from confidence_engine.domain.units import DAY_NS, MINUTE_NS
+from confidence_engine.kernel.state import ITEMS
+
+__all__ = ["Params", "hear", "measure"]
+
+LN2 = math.log(2.0)
+FORGET = 14.0
+"""Half-lives after which a story is forgotten; until then a retelling still finds it."""
+
+
+class Params(NamedTuple):
+    """How stories weigh, fade and are compared with earlier ones."""
+
+    half_life_ns: Annotated[int, Bound("duration", MINUTE_NS, 30 * DAY_NS)] = 90 * MINUTE_NS
+    w_min: Annotated[float, Bound("ratio", 0.001, 0.5)] = 0.05
+    amount_half: Annotated[float, Bound("ratio", 0.01, 100.0)] = 1.0
+    publisher_weight: Annotated[float, Bound("ratio", 0.01, 1.0)] = 0.8
+    readings_half_life: Annotated[float, Bound("ratio", 5.0, 100_000.0)] = 200.0
+    readings_prior: Annotated[float, Bound("ratio", 0.0, 10_000.0)] = 20.0
+    z_clip: Annotated[float, Bound("ratio", 1.0, 10.0)] = 4.0
+
+
+@stage
+def hear(s, event, p):
+    """One reading of one document about one underlying."""
+    u = event.asset
+    told = s.told[u]
+    told.newest_ns = max(told.newest_ns, event.ts_known)
+    told.due, told.measured_ns = 1, 0
+    cluster = int(signal_cluster(event))
+    k = _find(s, u, cluster)
+    if k >= 0:
+        _retell(s.story[u, k], event)
+        return
+    k = _place(s, u, event.ts_known, p)
+    item = s.story[u, k]
+    item.cluster, item.since_ns = cluster, event.ts_known
+    item.polarity, item.certainty = signal_polarity(event), signal_certainty(event)
+    item.relevance, item.novelty = signal_relevance(event), signal_novelty(event)
+    item.publishers = _bit(event.source)
+    item.n_publishers, item.n_documents, item.asleep, item.folded = 1, 1, 0, 1
+    measure(s, u, event.ts_known, p)
+    if item.asleep == 0:  # too weak to come alive is too weak to be a reading
+        item.reading, item.folded = told.story, 0
+    told.measured_ns = 0
+
+
+@stage
+def _bit(source):
+    """Publishers as a 64-bit set; a collision makes two look like one, which only understates independence."""
+    return 1 << (source & 63)
+
+
+@stage
+def _find(s, u, cluster):
+    """Slot of a remembered story, -1 where it is new."""
+    for k in range(ITEMS):
+        if s.story[u, k].n_documents > 0 and s.story[u, k].cluster == cluster:
+            return k
+    return -1
+
+
+@stage
+def _retell(item, event):
+    """A known story again: only a publisher that had not told it adds, as a mean over publishers."""
+    item.n_documents += 1
+    bit = _bit(event.source)
+    if item.publishers & bit:
+        return
+    item.publishers |= bit
+    n = float(item.n_publishers)
+    item.polarity = (n * item.polarity + signal_polarity(event)) / (n + 1.0)
+    item.certainty = (n * item.certainty + signal_certainty(event)) / (n + 1.0)
+    item.relevance = max(item.relevance, signal_relevance(event))
+    item.n_publishers += 1
+    item.asleep = 0
+
+
+@stage
+def _place(s, u, now_ns, p):
+    """A free slot; where there is none the weakest story gives way and is counted."""
+    weakest, least = 0, math.inf
+    for k in range(ITEMS):
+        item = s.story[u, k]
+        if item.n_documents == 0:
+            return k
+        w = _weight(item, now_ns, p)
+        if w < least:
+            weakest, least = k, w
+    s.head[0].clusters_full += 1
+    _fold(s, u, s.story[u, weakest], p)
+    return weakest
+
+
+@stage
+def _weight(item, now_ns, p):
+    """w_i at `now_ns`; exactly one exponential."""
+    q = 1.0 - (1.0 - p.publisher_weight) ** item.n_publishers
+    age = float(now_ns - item.since_ns) / p.half_life_ns
+    return item.certainty * item.relevance * item.novelty * q * math.exp(-LN2 * age)
+
+
+@stage
+def measure(s, u, now_ns, p):
+    """Amount, weight, reading and standardised reading of underlying u at `now_ns`, once a time."""
+    told = s.told[u]
+    if told.measured_ns == now_ns:
+        return
+    told.measured_ns = now_ns
+    amount, pulled, age_pulled, strongest = 0.0, 0.0, 0.0, 0.0
+    told.live, told.lead = 0, -1
+    for k in range(ITEMS):
+        item = s.story[u, k]
+        if item.n_documents == 0 or item.asleep == 1:
+            if item.n_documents > 0 and now_ns - item.since_ns > FORGET * p.half_life_ns:
+                item.n_documents = 0
+            continue
+        w = _weight(item, now_ns, p)
+        if w < p.w_min:
+            item.asleep = 1
+            _fold(s, u, item, p)
+            continue
+        told.live += 1
+        amount += w
+        pulled += w * item.polarity
+        age_pulled += w * float(now_ns - item.since_ns)
+        if abs(w * item.polarity) > strongest or told.lead < 0:
+            strongest, told.lead = abs(w * item.polarity), item.cluster
+    told.amount = amount
+    told.weight = amount / (amount + p.amount_half)
+    if told.live == 0:
+        told.story, told.z_story, told.since_ns = math.nan, math.nan, 0
+        return
+    told.story = pulled / amount
+    told.since_ns = now_ns - int(age_pulled / amount)
+    _standardise(s, u, p)
+
+
+@stage
+def _standardise(s, u, p):
+    """zN = (N - m) / s, with m and s shrunk to the class: s^2 = (n s_a^2 + k s_c^2) / (n + k)."""
+    told = s.told[u]
+    c = s.klass[told.klass]
+    k = p.readings_prior
+    nc, na = _effective(c.readings, p), _effective(told.readings, p)
+    centre_c = nc * c.centre / (nc + k) if nc + k > 0.0 else 0.0
+    spread_c = (nc * c.spread2 + k * c.prior_spread2) / (nc + k) if nc + k > 0.0 else c.prior_spread2
+    centre, spread2 = centre_c, spread_c
+    if na + k > 0.0:
+        centre = (na * told.centre + k * centre_c) / (na + k)
+        spread2 = (na * told.spread2 + k * spread_c) / (na + k)
+    z = (told.story - centre) / math.sqrt(max(spread2, 1e-12))
+    told.z_story = min(max(z, -p.z_clip), p.z_clip)
+
+
+@stage
+def _effective(count, p):
+    """Readings that count: exponential forgetting remembers about half-life / ln 2 of them."""
+    return min(float(count), p.readings_half_life / LN2)
+
+
+@stage
+def _fold(s, u, item, p):
+    """Learn from a story that is over: its reading when it came alive, once."""
+    if item.folded == 1:
+        return
+    item.folded = 1
+    told = s.told[u]
+    c = s.klass[told.klass]
+    told.centre, told.spread2 = _learn(told.centre, told.spread2, told.readings, item.reading, p)
+    told.readings += 1
+    c.centre, c.spread2 = _learn(c.centre, c.spread2, c.readings, item.reading, p)
+    c.readings += 1
+
+
+@stage
+def _learn(centre, spread2, count, x, p):
+    """Decayed mean and variance (West 1979), exact while short."""
+    step = max(1.0 / (count + 1.0), LN2 / p.readings_half_life)
+    gap = x - centre
+    return centre + step * gap, (1.0 - step) * (spread2 + step * gap * gap)

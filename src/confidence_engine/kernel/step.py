@@ -1,0 +1,233 @@
+"""READ THIS FIRST: the whole mind, top to bottom, a line a stage.
+
+`step(state, event, params, out)` is pure: no clock, no randomness, no I/O, no globals. It
+writes into the state and the output it is handed and nowhere else. Same state bytes, same
+events, same parameters: same bytes. It never raises; a non-zero `out.head.status` means halt.
+
+    what happened to us    -> ledger, orders      what the operator says -> risk
+    what the market does   -> price, ledger       what is being told     -> narrative, divergence
+    at a TIMER: out of positions first (exits, algos), then every asset that has something new is
+    judged (divergence -> confidence -> gates), and the strongest cases are sized and sent
+    (exits.plan -> sizing -> risk -> orders -> algos), the account having the last word.
+"""
+
+from __future__ import annotations
+
+import math
+
+from confidence_engine.domain.decision import (
+    GATE_COOLDOWN,
+    GATE_NO_SHORT,
+    GATE_POSITION_OPEN,
+    GATE_SAME_STORY,
+    GATES,
+)
+from confidence_engine.domain.event import (
+    BACKFILL,
+    BAR,
+    CANCELLED,
+    COMMAND,
+    DEGRADED,
+    FILL,
+    FUNDING,
+    LIQUIDATION,
+    REJECT,
+    SCORE,
+    SIGNAL,
+    SYNTHETIC,
+    TIMER,
+    bar_close,
+)
+from confidence_engine.domain.jit import stage
+from confidence_engine.domain.order import WHY_REVERSED
+from confidence_engine.domain.units import HOUR_NS
+from confidence_engine.kernel import (
+    algos,
+    confidence,
+    divergence,
+    exits,
+    gates,
+    ledger,
+    narrative,
+    orders,
+    price,
+    risk,
+    sizing,
+)
+from confidence_engine.kernel.out import STATUS_NUMBER, STATUS_ORDER, STATUS_UNKNOWN_KIND
+
+__all__ = ["step"]
+
+IN_POSITION = 1 << GATE_POSITION_OPEN | 1 << GATE_NO_SHORT | 1 << GATE_SAME_STORY | 1 << GATE_COOLDOWN
+"""Bits that do not weaken a case against the position held: they only forbid a new entry."""
+
+ENTERED = 1 << 62
+"""Private mark of a case that passed its gates and waits for its turn to be sized."""
+
+
+@stage
+def step(s, event, p, out):
+    """One event. State NamedTuple, EVENT record, params record, Out NamedTuple."""
+    h = s.head[0]
+    if event.ts_known < h.now_ns:
+        out.head[0].status = STATUS_ORDER
+        return
+    h.now_ns = event.ts_known
+    kind = event.kind
+    if kind == BAR:
+        price.observe(s, event.asset, event, p.price)
+        s.book[event.asset].mark_price = bar_close(event)
+    elif kind == TIMER:
+        _timer(s, event, p, out)
+    elif kind == SIGNAL:
+        narrative.hear(s, event, p.narrative)
+    elif kind == SCORE:
+        divergence.hear_score(s, event)
+    elif kind == FILL or kind == LIQUIDATION:
+        ledger.book(s, event, out)
+        orders.filled(s, event)
+    elif kind == FUNDING:
+        ledger.fund(s, event, out)
+    elif kind == CANCELLED or kind == REJECT:
+        orders.settle(s, event, kind == REJECT)
+    elif kind == COMMAND:
+        risk.command(s, event)
+    else:
+        out.head[0].status = STATUS_UNKNOWN_KIND
+
+
+@stage
+def _timer(s, event, p, out):
+    """Account first, then exits, then judgement; during backfill beliefs are learnt and nothing is decided."""
+    h = s.head[0]
+    ledger.mark(s)
+    if not math.isfinite(h.equity):
+        out.head[0].status = STATUS_NUMBER
+        return
+    risk.roll(s, h.now_ns)
+    risk.watch(s, p.risk)
+    for u in range(h.n_underlyings):
+        narrative.measure(s, u, h.now_ns, p.narrative)
+    if event.marks & BACKFILL:
+        return
+    if h.now_ns // HOUR_NS != h.last_equity_ns // HOUR_NS:
+        h.last_equity_ns = h.now_ns
+        ledger.snapshot(s, out)
+    for i in range(h.n_assets):
+        exits.review(s, i, out)
+        algos.release(s, i, out, p.algos)
+    first = out.head[0].decisions
+    _judge_due(s, event, p, out)
+    _enter_strongest(s, first, p, out)
+    _conclude(s, first, out)
+
+
+@stage
+def _judge_due(s, event, p, out):
+    """Judge every asset that has something new."""
+    h = s.head[0]
+    for i in range(h.n_assets):
+        a = s.asset[i]
+        u = s.inst[i].underlying
+        if a.active and (a.due or s.told[u].due):
+            a.due = 0
+            _judge(s, i, event, p, out)
+    for u in range(h.n_underlyings):
+        s.told[u].due = 0
+
+
+@stage
+def _judge(s, i, event, p, out):
+    """One asset: gap, confidence, gates; written in full when evidence lives, a position is open or a gate flips."""
+    h, a, b, head = s.head[0], s.asset[i], s.book[i], out.head[0]
+    d = out.decisions[head.decisions]
+    _describe(s, i, event, d)
+    evidence = divergence.measure(s, i, h.now_ns, d, p.divergence)
+    confidence.judge(d, p.confidence)
+    d.gates = gates.data(s, i, h.now_ns, p.price.min_obs, p.price.stale_bars, p.gates)
+    head.degraded += d.gates != 0
+    head.judged += 1
+    d.gates |= gates.check(s, i, h.now_ns, d, evidence, p.gates)
+    if d.gates == 0:
+        d.gates = ENTERED
+    elif b.lots * d.side < 0 and (d.gates & ~IN_POSITION) == 0:
+        orders.reduce(s, i, out, WHY_REVERSED)
+    if evidence or b.lots != 0 or d.gates != b.last_gates:
+        h.decision_seq += 1
+        d.seq = h.decision_seq
+        head.decisions += 1
+    else:
+        _count(out, d.gates)
+    a.seen_marks &= SYNTHETIC
+
+
+@stage
+def _describe(s, i, event, d):
+    """What is known before judging."""
+    h, a, b = s.head[0], s.asset[i], s.book[i]
+    d.seq, d.ts_ns, d.asset, d.underlying = 0, h.now_ns, i, s.inst[i].underlying
+    d.price, d.price_ns, d.sigma, d.atr = a.price, a.close_ns, a.sigma, a.atr
+    d.volume_z, d.warmth, d.equity, d.size_r = a.volume_z, a.warmth, h.equity, 0.0
+    d.held_lots, d.target_lots = b.lots, b.lots
+    d.stop_ticks, d.target_ticks, d.deadline_ns, d.margin_usd = b.stop_ticks, b.target_ticks, b.deadline_ns, b.margin
+    d.marks = (event.marks | a.seen_marks) & (DEGRADED | SYNTHETIC)
+
+
+@stage
+def _enter_strongest(s, first, p, out):
+    """Cases that passed, the strongest first, so that limits are spent on them whatever the order of assets."""
+    last = out.head[0].decisions
+    while True:
+        best, most = -1, -1.0
+        for k in range(first, last):
+            d = out.decisions[k]
+            if d.gates == ENTERED and d.strength > most:
+                best, most = k, d.strength
+        if best < 0:
+            return
+        d = out.decisions[best]
+        d.gates = 0
+        _enter(s, d, p, out)
+        if d.gates == 0:
+            ledger.mark(s)
+
+
+@stage
+def _enter(s, d, p, out):
+    """Size one case under the account's limits and send it; or set the bit that refused."""
+    i = d.asset
+    b, h = s.book[i], s.head[0]
+    stop_distance = exits.distance(s, i, d, p.exits)
+    lots = sizing.target(s, i, d, stop_distance, p.sizing)
+    if lots != 0:
+        lots = risk.limit(s, i, d, lots, p.risk)
+    margin = 0.0
+    if lots != 0:
+        lots, margin = sizing.afford(s, i, d, lots, stop_distance, p.sizing)
+    if lots != 0 and orders.diff(s, i, d, lots) == 0:
+        lots = 0
+    if lots == 0:
+        d.size_r = 0.0
+        return
+    exits.plan(s, i, d, stop_distance, p.exits)
+    b.decision, b.cluster = d.seq, d.lead
+    d.target_lots, d.margin_usd = lots, margin
+    h.day_trades += 1
+    h.week_trades += 1
+    algos.first(s, i, out, lots, margin, p.algos)
+
+
+@stage
+def _conclude(s, first, out):
+    """Count what refused, and remember the final bits."""
+    for k in range(first, out.head[0].decisions):
+        d = out.decisions[k]
+        s.book[d.asset].last_gates = d.gates
+        _count(out, d.gates)
+
+
+@stage
+def _count(out, bits):
+    """One more for every gate that refused."""
+    for g in range(GATES):
+        out.refusals[g] += (bits >> g) & 1

@@ -1,0 +1,1 @@
+"""Orders become fills: the simulated venue here, brokers beside it."""
