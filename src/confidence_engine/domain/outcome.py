@@ -11,21 +11,31 @@ Source: triple barrier, Lopez de Prado, Advances in Financial Machine Learning (
 from __future__ import annotations
 
 import math
-from typing import Final
+from typing import Annotated, Any, Final, NamedTuple
 
 import numpy as np
 
 from confidence_engine.domain.jit import entry, stage
+from confidence_engine.domain.params import Bound
+from confidence_engine.domain.units import DAY_NS, HOUR_NS, MINUTE_NS
 
-__all__ = ["LOST", "UNRESOLVED", "WON", "label", "labels"]
+__all__ = ["LOST", "Params", "UNRESOLVED", "WON", "label", "labels"]
 
 WON, LOST, UNRESOLVED = 1, 0, -1
 
 _NAN: Final = float("nan")
 
 
+class Params(NamedTuple):
+    """Horizon H of the event, and its barriers in standard deviations over that horizon."""
+
+    horizon_ns: Annotated[int, Bound("duration", MINUTE_NS, 365 * DAY_NS)] = 6 * HOUR_NS
+    win_sigma: Annotated[float, Bound("ratio", 0.05, 20.0)] = 1.0
+    loss_sigma: Annotated[float, Bound("ratio", 0.05, 20.0)] = 1.0
+
+
 @stage
-def _first_at(times, at_ns):  # type: ignore[no-untyped-def]
+def _first_at(times: Any, at_ns: Any) -> Any:
     """Index of the first of the sorted times at or after at_ns; their number where there is none."""
     low, high = 0, len(times)
     while low < high:
@@ -38,7 +48,7 @@ def _first_at(times, at_ns):  # type: ignore[no-untyped-def]
 
 
 @stage
-def _exit(open_ns, close_ns, o, c, first, after, end_ns, grace_ns):  # type: ignore[no-untyped-def]
+def _exit(open_ns: Any, close_ns: Any, o: Any, c: Any, first: Any, after: Any, end_ns: Any, grace_ns: Any) -> Any:
     """(price, known_ns) at t + H; price NaN where there is none: for good if known_ns > 0, so far if it is 0.
 
     `after` is the first bar that closes later than t + H. The close of the bar that ends there comes first, so
@@ -55,7 +65,7 @@ def _exit(open_ns, close_ns, o, c, first, after, end_ns, grace_ns):  # type: ign
 
 
 @stage
-def _touch(o, adverse, best, price, side, win, loss):  # type: ignore[no-untyped-def]
+def _touch(o: Any, adverse: Any, best: Any, price: Any, side: Any, win: Any, loss: Any) -> Any:
     """(touched, gross return) of one bar that was held from its open: open first, then the loss, then the win."""
     opened = side * (o - price) / price
     if opened <= -loss or opened >= win:
@@ -68,7 +78,22 @@ def _touch(o, adverse, best, price, side, win, loss):  # type: ignore[no-untyped
 
 
 @entry
-def label(open_ns, close_ns, o, h, l, c, at_ns, side, horizon_ns, sigma_h, a, b, cost, grace_ns):  # type: ignore[no-untyped-def]  # noqa: E741
+def label(
+    open_ns: np.ndarray,
+    close_ns: np.ndarray,
+    o: np.ndarray,
+    h: np.ndarray,
+    l: np.ndarray,  # noqa: E741
+    c: np.ndarray,
+    at_ns: int,
+    side: int,
+    horizon_ns: int,
+    sigma_h: float,
+    a: float,
+    b: float,
+    cost: float,
+    grace_ns: int,
+) -> tuple[int, float, int]:
     """(y, net_return, resolved_at_ns) of one decision on the bars of its asset.
 
     open_ns, close_ns i8[n] ascending; o, h, l, c f8[n] contiguous; side +1 or -1; sigma_h the standard deviation
@@ -103,7 +128,22 @@ def label(open_ns, close_ns, o, h, l, c, at_ns, side, horizon_ns, sigma_h, a, b,
 
 
 @entry
-def labels(open_ns, close_ns, o, h, l, c, at_ns, side, horizon_ns, sigma_h, a, b, cost, grace_ns):  # type: ignore[no-untyped-def]  # noqa: E741
+def labels(
+    open_ns: np.ndarray,
+    close_ns: np.ndarray,
+    o: np.ndarray,
+    h: np.ndarray,
+    l: np.ndarray,  # noqa: E741
+    c: np.ndarray,
+    at_ns: np.ndarray,
+    side: np.ndarray,
+    horizon_ns: int,
+    sigma_h: np.ndarray,
+    a: float,
+    b: float,
+    cost: np.ndarray,
+    grace_ns: int,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """`label` of m decisions on one asset: (y i8[m], net_return f8[m], resolved_at_ns i8[m]).
 
     at_ns, side i8[m]; sigma_h, cost f8[m]; horizon_ns, a, b, grace_ns are one for all.

@@ -1,7 +1,7 @@
 """How sure we are that the gap closes, and how strong the case is.
 
 Until a calibration has been promoted there is no probability, only a rule that is named so:
-strength = w clip((|D| - trigger) / trigger, 0, 1), confidence = base + slope strength, with
+strength = w clip((|D| - trigger) / trigger, 0, 1), confidence = floor + slope strength, with
 `calibrated` = 0. Nothing downstream may size real money on it.
 """
 
@@ -18,7 +18,7 @@ __all__ = ["Params", "judge"]
 class Params(NamedTuple):
     """The rule before a calibration exists."""
 
-    base: Annotated[float, Bound("ratio", 0.0, 1.0)] = 0.5
+    floor: Annotated[float, Bound("ratio", 0.0, 1.0)] = 0.5
     slope: Annotated[float, Bound("ratio", 0.0, 0.5)] = 0.25
 
 
@@ -30,4 +30,4 @@ def judge(d, p):
     if d.gap == d.gap:
         weight = 1.0 - (1.0 - d.weight) * (1.0 - d.score_weight)
         d.strength = weight * min(max((abs(d.gap) - d.trigger) / d.trigger, 0.0), 1.0)
-    d.confidence = p.base + p.slope * d.strength
+    d.confidence = p.floor + p.slope * d.strength

@@ -1,0 +1,65 @@
+# make demo    set up, compile, run the whole pipeline on a small simulated world
+# make test    set up for tests and run them
+# make check   format, lint, types, layers
+#
+# Needs python3 (3.11 or newer) and make. Another interpreter: make PYTHON=python3.12 demo
+
+PYTHON ?= python3
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check install --constraint constraints.txt
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help demo test check format nightly bench clean
+
+help:
+	@sed -n 's/^# \(make .*\)/\1/p' Makefile
+
+.venv/.installed: pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+		|| { echo "Python 3.11 or newer is needed; name one with: make PYTHON=python3.12" >&2; exit 1; }
+	@echo "setting up .venv (once) ..."
+	@$(PYTHON) -m venv .venv
+	@$(PIP) --editable .
+	@touch $@
+
+.venv/.installed-dev: .venv/.installed
+	@echo "setting up .venv for the tests (once) ..."
+	@$(PIP) --editable '.[dev]'
+	@touch $@
+
+demo: .venv/.installed
+	@$(BIN)/confidence warm
+	@$(BIN)/confidence demo
+
+# Stages are compiled without a Python wrapper, so their own tests run them as plain Python, which is also
+# what makes their line coverage visible. Everything else runs compiled.
+test: .venv/.installed-dev
+	NUMBA_DISABLE_JIT=1 $(BIN)/python -m pytest tests/kernel tests/venues -m "not nightly" \
+		--cov=confidence_engine.kernel --cov=confidence_engine.venues --cov-report=term --cov-fail-under=95
+	$(BIN)/python -m pytest -m "not nightly" --ignore=tests/kernel --ignore=tests/venues
+
+check: .venv/.installed-dev
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/python -m pytest -q tests/test_architecture.py
+
+format: .venv/.installed-dev
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+nightly: .venv/.installed-dev
+	$(BIN)/python -m pytest -m nightly --hypothesis-profile=nightly
+
+ifneq ($(wildcard benchmarks),)
+bench: .venv/.installed-dev
+	@for file in benchmarks/*.py; do echo "== $$file"; $(BIN)/python "$$file" || exit 1; done
+else
+bench:
+	@echo "there is no benchmarks/ folder" >&2; exit 1
+endif
+
+clean:
+	rm -rf .venv build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage .demo
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

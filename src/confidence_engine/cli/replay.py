@@ -1,0 +1,113 @@
+"""`confidence replay`: recorded bars and headlines in, decisions and simulated trades out, on disk and summed up."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from confidence_engine.cli.show import Json, emit, grid, home, note, progress
+
+if TYPE_CHECKING:
+    from confidence_engine.config import Config
+    from confidence_engine.feeds.store import Store
+
+__all__ = ["replay", "run_once", "summary_table"]
+
+
+def replay(
+    ctx: typer.Context,
+    config: Annotated[Path, typer.Argument(help="Config file, as config/futures.toml.")],
+    start: Annotated[str, typer.Option(help="First moment that is decided, as 2023-01-01 or 2023-01-01T00:00Z.")],
+    end: Annotated[str, typer.Option(help="First moment that is not.")],
+    symbols: Annotated[str | None, typer.Option(help="Only these, separated by commas.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder for the artefacts; default HOME/runs/<id>.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Replay stored bars and news through the kernel and simulate the trades."""
+    from confidence_engine.config import load
+    from confidence_engine.domain.errors import UsageError
+    from confidence_engine.domain.units import parse_time
+    from confidence_engine.feeds.store import Store
+
+    loaded = load(config)
+    start_ns, end_ns = parse_time(start), parse_time(end)
+    if end_ns <= start_ns:
+        raise UsageError(f"--end {end} is not after --start {start}")
+    chosen = [one.strip() for one in symbols.split(",") if one.strip()] if symbols else None
+    folder, summary = run_once(loaded, Store(home(ctx)), start_ns, end_ns, chosen, out or home(ctx) / "runs", out is not None)
+    emit(as_json, summary | {"run": folder.name, "folder": folder}, lambda: summary_table(summary, folder))
+
+
+def run_once(
+    config: Config, store: Store, start_ns: int, end_ns: int, symbols: list[str] | None, where: Path, exact: bool
+) -> tuple[Path, dict[str, Any]]:
+    """One replay from the store to its folder: `where` itself if `exact`, else a folder named after the run in it."""
+    from confidence_engine.drivers import replay as driver
+    from confidence_engine.drivers.sources import gather
+    from confidence_engine.evaluate.summary import figures, summarise
+    from confidence_engine.report.artefacts import run_id, write_run
+    from confidence_engine.wire import READERS, resolve
+
+    sources = gather(config, store, start_ns, end_ns, symbols)
+    for name in sources.missing:
+        note(f"left out: {name} has no bars in the period")
+    readings = driver.read(config, sources, resolve(READERS[config.text.backend])())
+    window = driver.window_of(config, start_ns, end_ns)
+    tape = driver.compose(config, sources, readings, window)
+    with progress() as bar:
+        task = bar.add_task("replay", total=len(tape.events))
+        moved: Callable[[int, int], None] = lambda done, _: bar.update(task, completed=done)  # noqa: E731
+        result = driver.play(config, sources.instruments, tape.events, moved)
+    made = figures(config, sources, result)
+    summary = summarise(config, sources, window, tape, result, made)
+    folder = where if exact else where / run_id(config, window, summary)
+    return write_run(folder, config, sources, window, result, made, summary), summary
+
+
+def summary_table(summary: dict[str, Any], folder: Path) -> Any:
+    """The figures for people, and what refused."""
+    from rich.console import Group
+
+    sharpe, closed = summary["sharpe"], summary["outcomes"]["closed"]
+    rows = [
+        ("period", f"{summary['start']} to {summary['end']}" + ("  SYNTHETIC" if summary["synthetic"] else "")),
+        ("symbols", ", ".join(summary["symbols"])),
+        ("events", f"{summary['events']:,} ({summary['bars']:,} bars, {summary['documents']:,} documents)"),
+        ("decisions", f"{summary['decisions']:,} written of {summary['judged']:,} judged, {summary['entries']} entered"),
+        ("orders, fills, trades", f"{summary['orders']}, {summary['fills']}, {summary['trades']}"),
+        ("net P&L", f"{summary['net_pnl_usd']:,.2f} USD after {summary['fees_usd']:,.2f} fees, {summary['funding_usd']:,.2f} funding"),
+        ("turnover", f"{summary['turnover_usd']:,.0f} USD"),
+        ("hold", f"{summary['hold_pnl_usd']:,.2f} USD"),
+        ("max drawdown", f"{summary['max_drawdown']:.4%}"),
+        ("sharpe", _with_interval(sharpe)),
+        ("win rate", _with_interval(summary["win_rate"])),
+        ("gap closed", _with_interval(closed) + f", {summary['outcomes']['unresolved']} unresolved"),
+        ("against random entries", _percentile(summary)),
+        ("degraded", "-" if summary["degraded_share"] is None else f"{summary['degraded_share']:.3%} of judgements"),
+        ("first warm", ", ".join(f"{name} {at or 'never'}" for name, at in summary["first_warm"].items())),
+        ("params, decisions", f"{summary['params_hash']}, {summary['decisions_hash'][:16]}"),
+        ("code", summary["code_revision"]),
+        ("speed", f"{summary['cpu_events_per_s'] or 0:,.0f} events a CPU second, compiling included"),
+        ("folder", folder),
+    ]  # fmt: skip
+    refused = sorted(((n, name) for name, n in summary["refusals"].items() if n), reverse=True)
+    return Group(
+        grid(("figure", "value"), rows, title=f"replay of {summary['agent']}"),
+        grid(("refused by", "times"), [(name, n) for n, name in refused]),
+    )
+
+
+def _with_interval(one: dict[str, Any]) -> str:
+    if one["value"] is None:
+        return f"insufficient (n = {one['n']})"
+    return f"{one['value']:.2f} [{one['ci95'][0]:.2f}, {one['ci95'][1]:.2f}], n = {one['n']}"
+
+
+def _percentile(summary: dict[str, Any]) -> str:
+    if summary["random_entry_percentile"] is None:
+        return "no trades"
+    luck = summary["random_entry"]
+    return f"percentile {luck['percentile']:.1f} of {luck['draws']} (mean {luck['mean_usd']:,.2f} USD)"

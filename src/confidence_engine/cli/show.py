@@ -1,0 +1,102 @@
+"""How a command speaks: machines get one JSON object on stdout, people a table; all else goes to stderr.
+
+A command takes `ctx: typer.Context` and `as_json: Json = False`, finds its folder by `home(ctx)`
+and ends in `emit(as_json, payload, table)`. Missing numbers (NaN) are null in JSON. An error is
+one line on stderr and the exit code of its class. Rich is imported only when something is drawn.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+
+import typer
+
+from confidence_engine.domain.errors import ConfidenceError
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+    from rich.progress import Progress
+    from rich.table import Table
+
+__all__ = ["Json", "emit", "fail", "grid", "home", "note", "progress", "to_json"]
+
+Json = Annotated[bool, typer.Option("--json", help="One JSON object on stdout instead of a table.")]
+"""Annotation of every command's `--json` switch."""
+
+_PIPE_WIDTH = 160
+
+
+def home(ctx: typer.Context) -> Path:
+    """Folder that holds the store, the runs and the agents: `--home`, else the user's data folder."""
+    if ctx.obj is not None:
+        return Path(ctx.obj)
+    import platformdirs
+
+    return Path(platformdirs.user_data_dir("confidence-engine", appauthor=False))
+
+
+def to_json(payload: dict[str, Any]) -> str:
+    """One line of JSON: NaN and infinities become null, NumPy scalars numbers, paths strings."""
+    import msgspec
+
+    return msgspec.json.encode(payload, enc_hook=_plain).decode()
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Path):
+        return str(value)
+    if hasattr(value, "tolist"):  # NumPy scalars and arrays
+        return value.tolist()
+    raise TypeError(f"{type(value).__name__} cannot stand in a JSON answer")
+
+
+def emit(as_json: bool, payload: dict[str, Any], table: Callable[[], RenderableType | None]) -> None:
+    """Write the answer to stdout: `payload` as one JSON object, or what `table()` returns, drawn for people."""
+    if as_json:
+        sys.stdout.write(to_json(payload) + "\n")
+        return
+    drawn = table()
+    if drawn is not None:
+        from rich.console import Console
+
+        width = None if sys.stdout.isatty() else _PIPE_WIDTH
+        Console(width=width, highlight=False).print(drawn)
+
+
+def grid(header: Sequence[str], rows: Iterable[Sequence[object]], title: str = "") -> Table:
+    """A plain table; columns that hold only numbers are set flush right."""
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    body = [list(row) for row in rows]
+    table = Table(title=title or None, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
+    for column, name in enumerate(header):
+        numbers = bool(body) and all(isinstance(row[column], (int, float)) for row in body)
+        table.add_column(name, justify="right" if numbers else "left", overflow="fold")
+    for row in body:
+        table.add_row(*(Text("-" if cell is None else str(cell)) for cell in row))
+    return table
+
+
+def note(text: str) -> None:
+    """One line for people, on stderr."""
+    print(text, file=sys.stderr, flush=True)
+
+
+def progress() -> Progress:
+    """A progress bar on stderr: `with progress() as bar: task = bar.add_task("reading", total=n)`."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    return Progress(*columns, console=Console(stderr=True))
+
+
+def fail(error: ConfidenceError) -> NoReturn:
+    """Say what went wrong in one line and end with the exit code of its class."""
+    note(f"error: {error}")
+    raise typer.Exit(error.exit_code)

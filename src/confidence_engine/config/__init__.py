@@ -1,0 +1,6 @@
+"""TOML in, typed frozen parameters out; unknown keys are refused with file and line."""
+
+from confidence_engine.config.agent import Agent, Config, load, secret, secrets_shown
+from confidence_engine.config.universe import AssetClass, Universe
+
+__all__ = ["Agent", "AssetClass", "Config", "Universe", "load", "secret", "secrets_shown"]

@@ -1,0 +1,186 @@
+"""Replay: recorded rows in, decisions and simulated trades out, in one pass of the compiled loop.
+
+`read` turns documents into readings, `compose` lays everything on one tape, `play` runs it. The
+three are apart so that a test, an audit or `decide` can change one and keep the others. Nothing
+here decides anything: that is the kernel's alone.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from confidence_engine.config import Config
+from confidence_engine.domain.decision import GATE_NAMES
+from confidence_engine.domain.errors import KernelHalted
+from confidence_engine.domain.event import SYNTHETIC, signal_events
+from confidence_engine.domain.instrument import CLASSES, Instrument, instrument_rows
+from confidence_engine.domain.params import params_record
+from confidence_engine.domain.units import format_time
+from confidence_engine.drivers.loop import run
+from confidence_engine.drivers.sources import Sources
+from confidence_engine.feeds.assemble import Piece, Tape, Window, assemble, bar_piece, funding_piece, score_piece
+from confidence_engine.kernel.out import EQUITY, STATUS_NAMES, clear, new_out
+from confidence_engine.kernel.params import Params
+from confidence_engine.kernel.state import State, new_state
+from confidence_engine.text.reading import Readings, read_documents
+from confidence_engine.venues.sim import Venue, new_venue
+from confidence_engine.domain.ports import Reader
+
+__all__ = ["Result", "compose", "initial", "kernel_params", "play", "read", "told_about", "window_of"]
+
+Progress = Callable[[int, int], None]
+
+
+class Result(NamedTuple):
+    """Everything a run said, and the state it ended in."""
+
+    decisions: np.ndarray  # DECISION
+    intents: np.ndarray  # INTENT
+    entries: np.ndarray  # ENTRY: fills, liquidations, funding
+    equities: np.ndarray  # EQUITY, hourly
+    marks: np.ndarray  # MARKED, hourly
+    refusals: dict[str, int]
+    judged: int
+    degraded: int
+    events: int
+    cpu_s: float
+    state: State
+    venue: Venue
+
+
+def window_of(config: Config, start_ns: int, end_ns: int) -> Window:
+    """Loaded from `warmup` before the start; decided in [start, end)."""
+    return Window(start_ns - config.agent.warmup_ns, start_ns, end_ns)
+
+
+def told_about(instruments: tuple[Instrument, ...]) -> list[str]:
+    """Names of the underlyings of these instruments; the position is the id a SIGNAL carries."""
+    return sorted({one.underlying for one in instruments})
+
+
+def read(config: Config, sources: Sources, reader: Reader) -> Readings:
+    """Every document read against the whole universe, so that a title about many coins is told from one about one."""
+    symbols = {one.symbol: one.underlying for one in config.universe.instruments}
+    return read_documents(
+        sources.documents, config.universe.underlyings, reader, config.text,
+        config.timing.news_lag_ns, symbols,
+    )  # fmt: skip
+
+
+def signals(config: Config, sources: Sources, readings: Readings) -> np.ndarray:
+    """SIGNAL events about the underlyings that are traded; `source` is still an index into the publishers."""
+    ids = {name: k for k, name in enumerate(told_about(sources.instruments))}
+    number = np.array([ids.get(one.name, -1) for one in config.universe.underlyings], np.int64)
+    happened, known, underlying, publisher, reading = readings.signal_columns()
+    events = signal_events(happened, known, np.zeros(len(known), np.uint16), publisher, reading)
+    traded = number[underlying] if len(known) else np.zeros(0, np.int64)
+    events["asset"] = np.maximum(traded, 0)
+    return events[traded >= 0]
+
+
+def compose(config: Config, sources: Sources, readings: Readings, window: Window) -> Tape:
+    """Bars, funding, scores, readings and timers in the total order."""
+    clock = config.timing
+    pieces: list[Piece] = []
+    for i, one in enumerate(sources.instruments):
+        pieces.append(
+            bar_piece(sources.bars[one.key], i, one.venue, config.agent.interval_ns, clock.bar_latency_ns, window)
+        )
+        if one.key in sources.funding:
+            pieces.append(funding_piece(sources.funding[one.key], i, one.venue, clock.funding_latency_ns, window))
+        if one.key in sources.scores:
+            pieces.append(score_piece(sources.scores[one.key], i, one.venue, window))
+    told = told_about(sources.instruments)
+    return assemble(
+        pieces, signals(config, sources, readings), readings.publishers, window, clock,
+        len(sources.instruments), len(told), SYNTHETIC if sources.synthetic else 0,
+    )  # fmt: skip
+
+
+def initial(config: Config, instruments: tuple[Instrument, ...]) -> tuple[State, Venue]:
+    """Kernel and venue before the first event."""
+    told = told_about(instruments)
+    rows, tiers = instrument_rows(list(instruments), told, config.agent.interval_ns)
+    klass = {one.name: CLASSES.index(one.klass) for one in config.universe.underlyings}
+    priors = np.ones((len(CLASSES), 3))
+    for one in config.universe.classes:
+        priors[CLASSES.index(one.name)] = one.annual_volatility, one.story_spread, one.trading_seconds_per_year
+    equity = config.agent.initial_equity_usd
+    state = new_state(rows, tiers, [klass[name] for name in told], priors, equity)
+    return state, new_venue(len(state.asset), equity)
+
+
+def kernel_params(config: Config) -> Params:
+    """The kernel's parameters with what the agent's section says of evidence and money."""
+    kernel = config.kernel
+    return kernel._replace(
+        divergence=kernel.divergence._replace(
+            use_news="news" in config.agent.evidence, use_score="score" in config.agent.evidence
+        ),
+        sizing=kernel.sizing._replace(real_money=config.agent.real_money),
+    )
+
+
+def play(
+    config: Config, instruments: tuple[Instrument, ...], events: np.ndarray, progress: Progress | None = None,
+    params: Params | None = None,
+) -> Result:  # fmt: skip
+    """Run events through kernel and simulated venue from a fresh state. Raises KernelHalted."""
+    state, venue = initial(config, instruments)
+    out = new_out(len(instruments))
+    records = params_record(params or kernel_params(config)), params_record(config.sim)
+    drained: dict[str, list[np.ndarray]] = {name: [] for name in _ROWS}
+    at, began = 0, time.process_time()
+    while True:
+        stop = min(at + 65_536, len(events))
+        done = run(state, venue, events[:stop], at, *records, out)
+        if out.head[0].status:
+            raise KernelHalted(_halted(out.head[0], events))
+        _drain(out, drained)
+        if progress is not None:
+            progress(int(done), len(events))
+        at = done
+        if at >= len(events):
+            break
+    drained["equities"].append(_last_equity(state))
+    rows = {name: np.concatenate(parts) for name, parts in drained.items()}
+    return Result(
+        **rows, refusals=dict(zip(GATE_NAMES, out.refusals.tolist(), strict=True)), judged=int(out.head[0].judged),
+        degraded=int(out.head[0].degraded), events=len(events), cpu_s=time.process_time() - began, state=state,
+        venue=venue,
+    )  # fmt: skip
+
+
+_ROWS = ("decisions", "intents", "entries", "equities", "marks")
+
+
+def _drain(out: Any, drained: dict[str, list[np.ndarray]]) -> None:
+    head = out.head[0]
+    for name in _ROWS:
+        drained[name].append(getattr(out, name)[: getattr(head, name)].copy())
+    clear(out)
+
+
+def _last_equity(state: State) -> np.ndarray:
+    """The equity row of the end, at the last known prices; none where the period held no decided timer."""
+    head, book, n = state.head[0], state.book, int(state.head[0].n_assets)
+    row = np.zeros(1 if head.last_equity_ns else 0, EQUITY)
+    if not len(row) or head.now_ns == head.last_equity_ns:
+        return row[:0]
+    one = state.inst["lot"][:n] * state.inst["multiplier"][:n]
+    lots, mark = book["lots"][:n], book["mark_price"][:n]
+    gain = lots * one * (mark - book["entry_price"][:n])
+    row["ts_ns"], row["balance"], row["equity"] = head.now_ns, head.balance, head.balance + gain.sum()
+    row["gross"], row["net_usd"] = (abs(lots) * one * mark).sum(), (lots * one * mark).sum()
+    row["used_margin"], row["open_positions"] = book["margin"][:n].sum(), (lots != 0).sum()
+    return row
+
+
+def _halted(head: Any, events: np.ndarray) -> str:
+    event = events[min(int(head.where), len(events) - 1)]
+    why = STATUS_NAMES.get(int(head.status), f"status {head.status}")
+    return f"the kernel stopped at event {head.where}, known {format_time(int(event['ts_known']))}: {why}"

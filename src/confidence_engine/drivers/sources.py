@@ -1,0 +1,121 @@
+"""What a run is made from: stored bars, funding, scores and documents of one agent and one period.
+
+Nothing is made up here. A configured symbol without bars is named and left out; a perpetual
+without funding stays in and the kernel holds it degraded; no news at all is a valid run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from confidence_engine.config import Config
+from confidence_engine.domain.document import Document
+from confidence_engine.domain.errors import DataMissing
+from confidence_engine.domain.instrument import Instrument
+from confidence_engine.domain.units import format_interval, format_time
+from confidence_engine.feeds.store import Store
+
+__all__ = ["Sources", "gather"]
+
+
+class Sources(NamedTuple):
+    """Raw rows by instrument key, as stored; `bars` decides which instruments take part."""
+
+    instruments: tuple[Instrument, ...]
+    bars: dict[str, np.ndarray]  # BAR_ROW: open_ns, close_ns, o, h, l, c, v
+    funding: dict[str, np.ndarray]  # FUNDING_ROW: ts_ns, rate
+    scores: dict[str, np.ndarray]  # SCORE_ROW: known_ns, horizon_ns, mean, std
+    documents: list[Document]
+    missing: tuple[str, ...]
+    synthetic: bool
+    data_hash: str
+
+
+def gather(
+    config: Config, store: Store, start_ns: int, end_ns: int, symbols: Sequence[str] | None = None
+) -> Sources:
+    """All that `config` needs of the store from `warmup` before the start to the end.
+
+    Raises DataMissing where not one configured symbol has a bar in [start, end), and
+    UsageError for a symbol the universe does not have.
+    """
+    wanted = config.instruments() if symbols is None else [
+        config.universe.find(symbol, config.agent.venue) for symbol in symbols
+    ]  # fmt: skip
+    wanted = sorted(set(wanted), key=lambda one: one.key)
+    begin = start_ns - config.agent.warmup_ns
+    bars: dict[str, np.ndarray] = {}
+    funding: dict[str, np.ndarray] = {}
+    missing, keys = [], []
+    for one in wanted:
+        rows = _stored(store, one, config.agent.interval_ns)
+        rows = rows[(rows["close_ns"] > begin) & (rows["close_ns"] <= end_ns)]
+        if not len(rows) or rows["close_ns"][-1] <= start_ns:
+            missing.append(one.symbol)
+            continue
+        bars[one.key] = rows
+        if one.funding_ns:
+            funding[one.key] = _funding(store, one, begin, end_ns)
+    if not bars:
+        raise DataMissing(_nothing(config, wanted, start_ns, end_ns))
+    taken = tuple(one for one in wanted if one.key in bars)
+    keys = [row["key"] for row in store.listing() if _belongs(row, taken, config)]
+    documents = store.documents(begin, end_ns) if "news" in config.agent.evidence else []
+    return Sources(
+        taken, bars, funding, _scores(config, store, taken, begin, end_ns), documents, tuple(missing),
+        store.is_synthetic(), store.data_hash(*keys),
+    )  # fmt: skip
+
+
+def _stored(store: Store, one: Instrument, interval_ns: int) -> np.ndarray:
+    try:
+        return store.bars(one.symbol, one.venue, interval_ns)
+    except DataMissing:
+        return np.zeros(0, [("close_ns", "i8")])
+
+
+def _funding(store: Store, one: Instrument, begin: int, end_ns: int) -> np.ndarray:
+    """Funding in the period; none stored is an empty array, which the kernel meets as a missing input."""
+    try:
+        rows = store.funding(one.symbol, one.venue)
+    except DataMissing:
+        return np.zeros(0, [("ts_ns", "i8"), ("rate", "f8")])
+    return rows[(rows["ts_ns"] >= begin) & (rows["ts_ns"] < end_ns)]
+
+
+def _scores(
+    config: Config, store: Store, taken: tuple[Instrument, ...], begin: int, end_ns: int
+) -> dict[str, np.ndarray]:
+    """Scores of the instruments; one stored without a venue counts for any, its own venue's comes first."""
+    if "score" not in config.agent.evidence:
+        return {}
+    stored = store.scores()
+    found: dict[str, np.ndarray] = {}
+    for one in taken:
+        rows = stored.get((one.symbol, one.venue), stored.get((one.symbol, "")))
+        if rows is not None:
+            found[one.key] = rows[(rows["known_ns"] >= begin) & (rows["known_ns"] < end_ns)]
+    return found
+
+
+def _belongs(row: dict[str, object], taken: tuple[Instrument, ...], config: Config) -> bool:
+    """Whether a stored series can reach this run, so that its hash belongs to the run's."""
+    if row["kind"] == "news":
+        return "news" in config.agent.evidence
+    if row["kind"] == "scores":
+        return "score" in config.agent.evidence and any(row["symbol"] == one.symbol for one in taken)
+    if row["kind"] == "bars" and row["interval"] != format_interval(config.agent.interval_ns):
+        return False
+    return any(row["symbol"] == one.symbol and row["venue"] == one.venue for one in taken)
+
+
+def _nothing(config: Config, wanted: Sequence[Instrument], start_ns: int, end_ns: int) -> str:
+    symbols = ", ".join(one.symbol for one in wanted)
+    return (
+        f"no {format_interval(config.agent.interval_ns)} bars of {symbols} at {config.agent.venue} are stored "
+        f"between {format_time(start_ns)} and {format_time(end_ns)}; "
+        "see `confidence data list`, and `confidence import bars`"
+    )

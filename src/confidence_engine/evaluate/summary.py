@@ -1,0 +1,188 @@
+"""The figures of a replay, each with what it takes to believe it: n, interval, hashes, what was missing.
+
+`summarise` is the one dictionary that the command line prints, `runs` lists and `diff` compares.
+Missing is null, never zero: no trades means no Sharpe ratio and no percentile.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any, Final, NamedTuple
+
+import msgspec
+import numpy as np
+
+from confidence_engine.config import Config
+from confidence_engine.domain.event import BAR, FILL, LIQUIDATION
+from confidence_engine.domain.instrument import Instrument
+from confidence_engine.domain.order import INTENT_SUBMIT
+from confidence_engine.domain.outcome import UNRESOLVED, labels
+from confidence_engine.domain.units import format_time
+from confidence_engine.drivers.replay import Result
+from confidence_engine.drivers.revision import code_revision
+from confidence_engine.drivers.sources import Sources
+from confidence_engine.evaluate.performance import Estimate, Performance, hold_curve, measure, trades_from_fills, win_rate
+from confidence_engine.evaluate.randomness import DRAWS, random_entry_percentile
+from confidence_engine.feeds.assemble import Tape, Window
+from confidence_engine.kernel.state import state_hash
+
+__all__ = ["SUMMARY_SCHEMA", "Figures", "base_per_lot", "figures", "outcomes", "rows_hash", "summarise"]
+
+SUMMARY_SCHEMA: Final = 1
+
+
+class Figures(NamedTuple):
+    """What is measured once and used by summary, artefacts and chart."""
+
+    performance: Performance
+    trades: np.ndarray
+    hold: np.ndarray
+    labelled: np.ndarray  # LABEL
+
+
+LABEL: Final = np.dtype([("seq", "i8"), ("y", "i8"), ("net_return", "f8"), ("resolved_ns", "i8")])
+
+
+def base_per_lot(instruments: tuple[Instrument, ...]) -> list[float]:
+    """Base quantity of one lot by asset id."""
+    return [one.lot * one.multiplier for one in instruments]
+
+
+def round_trip_cost(config: Config, one: Instrument) -> float:
+    """Fees and half spreads of an entry and an exit, as a fraction of notional."""
+    return 2.0 * (one.taker * config.sim.fee_factor + one.half_spread * config.sim.spread_factor)
+
+
+def figures(config: Config, sources: Sources, result: Result) -> Figures:
+    """Measure a finished run."""
+    ts, equity = result.equities["ts_ns"], result.equities["equity"]
+    base = base_per_lot(sources.instruments)
+    bars = [sources.bars[one.key] for one in sources.instruments]
+    side = [round_trip_cost(config, one) / 2.0 for one in sources.instruments]
+    klass = sources.instruments[0].klass
+    return Figures(
+        measure(ts, equity, result.entries, base, klass),
+        trades_from_fills(result.entries, base),
+        hold_curve(ts, bars, side, config.agent.initial_equity_usd),
+        outcomes(config, sources, result.decisions),
+    )
+
+
+def outcomes(config: Config, sources: Sources, decisions: np.ndarray) -> np.ndarray:
+    """LABEL [m]: the event Y for the first case of each story and asset whose gap passed the trigger.
+
+    One label a story, whether or not the account took it: what the account may do says nothing of the story.
+    """
+    p = config.outcome
+    cases = decisions[(decisions["strength"] > 0.0) & (decisions["gap"] * decisions["side"] > 0.0)]
+    found = []
+    for i, one in enumerate(sources.instruments):
+        mine = cases[cases["asset"] == i]
+        told = mine[mine["stories"] > 0]
+        first = np.unique(told["lead"], return_index=True)[1]
+        scored = mine[mine["stories"] == 0]
+        mine = np.sort(np.concatenate([told[np.sort(first)], scored]), order="seq")
+        if not len(mine):
+            continue
+        bars = sources.bars[one.key]
+        columns = [np.ascontiguousarray(bars[name]) for name in ("open_ns", "close_ns", "o", "h", "l", "c")]
+        sigma = mine["sigma"] * np.sqrt(p.horizon_ns / config.agent.interval_ns)
+        cost = np.full(len(mine), round_trip_cost(config, one))
+        y, net, resolved = labels(
+            *columns, np.ascontiguousarray(mine["ts_ns"]), np.ascontiguousarray(mine["side"]), p.horizon_ns, sigma,
+            p.loss_sigma, p.win_sigma, cost, config.sim.grace_ns,
+        )  # fmt: skip
+        rows = np.zeros(len(mine), LABEL)
+        rows["seq"], rows["y"], rows["net_return"], rows["resolved_ns"] = mine["seq"], y, net, resolved
+        found.append(rows)
+    return np.sort(np.concatenate(found), order="seq") if found else np.zeros(0, LABEL)
+
+
+def rows_hash(rows: np.ndarray) -> str:
+    """SHA-256 over the bytes of a structured array, 64 hex digits."""
+    return hashlib.sha256(np.ascontiguousarray(rows).tobytes()).hexdigest()
+
+
+def summarise(
+    config: Config, sources: Sources, window: Window, tape: Tape, result: Result, made: Figures
+) -> dict[str, Any]:
+    """Every figure of the run, JSON-able. Money in USD, rates as fractions, times ISO 8601 UTC."""
+    performance = made.performance
+    kinds = result.entries["kind"]
+    bars = tape.events[tape.events["kind"] == BAR]
+    return {
+        "schema": SUMMARY_SCHEMA,
+        "agent": config.agent.name,
+        "config": config.path.name,
+        "start": format_time(window.start_ns),
+        "end": format_time(window.end_ns),
+        "symbols": [one.symbol for one in sources.instruments],
+        "missing_symbols": list(sources.missing),
+        "synthetic": sources.synthetic,
+        "events": result.events,
+        "bars": len(bars),
+        "documents": len(sources.documents),
+        "decisions": len(result.decisions),
+        "judged": result.judged,
+        "entries": int((result.decisions["gates"] == 0).sum()),
+        "refusals": result.refusals,
+        "orders": int((result.intents["action"] == INTENT_SUBMIT).sum()),
+        "fills": int((kinds == FILL).sum()),
+        "liquidations": int((kinds == LIQUIDATION).sum()),
+        "trades": performance.trades,
+        "net_pnl_usd": performance.net_pnl_usd,
+        "fees_usd": performance.fees_usd,
+        "funding_usd": performance.funding_usd,
+        "turnover_usd": performance.turnover_usd,
+        "max_drawdown": performance.max_drawdown.fraction,
+        "exposure": msgspec.to_builtins(performance.exposure),
+        "sharpe": _estimate(performance.sharpe),
+        "win_rate": _estimate(performance.win_rate),
+        "payoff_ratio": performance.payoff_ratio,
+        "hold_pnl_usd": float(made.hold[-1]) - config.agent.initial_equity_usd,
+        **_luck(config, sources, window, made),
+        "outcomes": _labelled(made.labelled),
+        "first_warm": _first_warm(sources, result),
+        "degraded_share": result.degraded / result.judged if result.judged else None,
+        **_identity(config, sources, result),
+        "cpu_events_per_s": result.events / result.cpu_s if result.cpu_s > 0 else None,
+    }
+
+
+def _identity(config: Config, sources: Sources, result: Result) -> dict[str, Any]:
+    return {
+        "state_hash": state_hash(result.state),
+        "decisions_hash": rows_hash(result.decisions),
+        "fills_hash": rows_hash(result.entries),
+        "params_hash": config.hash,
+        "data_hash": sources.data_hash,
+        "code_revision": code_revision(),
+    }
+
+
+def _estimate(one: Estimate) -> dict[str, Any]:
+    return {"value": one.value, "ci95": list(one.ci95) if one.ci95 else None, "n": one.n}
+
+
+def _luck(config: Config, sources: Sources, window: Window, made: Figures) -> dict[str, Any]:
+    """Where the result stands among entries at random times that keep sides, sizes, holding times and costs."""
+    slip = {i: one.half_spread * config.sim.spread_factor for i, one in enumerate(sources.instruments)}
+    bars = {i: sources.bars[one.key] for i, one in enumerate(sources.instruments)}
+    luck = random_entry_percentile(made.trades, bars, window.start_ns, window.end_ns, slip, DRAWS)
+    return {"random_entry_percentile": luck.percentile, "random_entry": msgspec.to_builtins(luck)}
+
+
+def _labelled(rows: np.ndarray) -> dict[str, Any]:
+    """Share of stories whose gap closed as predicted, with its interval; unresolved ones are counted apart."""
+    seen = rows[rows["y"] != UNRESOLVED]
+    rate = win_rate(seen["y"].astype(np.float64))
+    mean = float(seen["net_return"].mean()) if len(seen) else None
+    return {"closed": _estimate(rate), "mean_net_return": mean, "unresolved": len(rows) - len(seen)}
+
+
+def _first_warm(sources: Sources, result: Result) -> dict[str, str | None]:
+    """When each asset had enough bars to be judged; null where it never had."""
+    warm = result.state.asset["first_warm_ns"]
+    return {
+        one.symbol: format_time(int(warm[i])) if warm[i] else None for i, one in enumerate(sources.instruments)
+    }

@@ -1,0 +1,1 @@
+"""Documents into readings: which assets a text names, whether its story is new, which way it points."""

@@ -1,0 +1,58 @@
+"""Names to objects: the only place that knows every command and every class behind a name.
+
+A row is a name, a "module:attribute" that is imported when the name is used and not before,
+and the one line that help shows. So `confidence --help` reads this table and nothing heavier.
+Commands of two words ("import bars") form a group by their first word.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any, Final, NamedTuple
+
+__all__ = ["COMMANDS", "GROUPS", "READERS", "Row", "resolve"]
+
+_CLI = "confidence_engine.cli"
+
+
+class Row(NamedTuple):
+    """Where a named thing lives and what it is, in one line."""
+
+    target: str
+    line: str
+
+
+COMMANDS: Final[dict[str, Row]] = {
+    "demo": Row(f"{_CLI}.demo:demo", "Run the whole pipeline on a small simulated world."),
+    "replay": Row(f"{_CLI}.replay:replay", "Replay stored bars and news through the kernel and simulate the trades."),
+    "decide": Row(f"{_CLI}.decide:decide", "Explain the decision on one symbol as of a moment."),
+    "runs": Row(f"{_CLI}.runs:runs", "List the replays that were made."),
+    "diff": Row(f"{_CLI}.runs:diff", "Compare two replays, figure by figure."),
+    "trades": Row(f"{_CLI}.runs:trades", "Write the trades of a replay as CSV."),
+    "import bars": Row(f"{_CLI}.data:import_bars", "Bring price bars into the store."),
+    "import news": Row(f"{_CLI}.data:import_news", "Bring news items into the store."),
+    "import funding": Row(f"{_CLI}.data:import_funding", "Bring funding rates into the store."),
+    "import scores": Row(f"{_CLI}.data:import_scores", "Bring your own model's scores into the store."),
+    "data list": Row(f"{_CLI}.data:list_data", "List what the store holds."),
+    "data check": Row(f"{_CLI}.data:check_data", "Look for gaps, duplicates, spikes and other faults in the store."),
+    "text score": Row(f"{_CLI}.text:score", "Score headlines, one a line."),
+    "config show": Row(f"{_CLI}.config:show_config", "Print a config file as it resolves, with its hash."),
+    "warm": Row(f"{_CLI}.warm:warm", "Compile the kernel once, ahead of the first run."),
+}
+
+GROUPS: Final[dict[str, str]] = {
+    "import": "Bring files into the store.",
+    "data": "Look at the store.",
+    "text": "Turn words into numbers.",
+    "config": "Look at config files.",
+}
+
+READERS: Final[dict[str, Row]] = {
+    "cues": Row("confidence_engine.text.cues:CueReader", "direction verbs, beat and miss, inversion, negation"),
+}
+
+
+def resolve(row: Row) -> Any:
+    """The object a row points at, importing its module now."""
+    module, _, attribute = row.target.partition(":")
+    return getattr(importlib.import_module(module), attribute)

@@ -1,0 +1,70 @@
+"""`confidence text score`: JSON lines, counts, exit codes, a closed pipe."""
+
+from __future__ import annotations
+
+import io
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from confidence_engine.cli.app import main
+
+KEYS = ["text", "polarity", "p_negative", "p_neutral", "p_positive", "backend"]
+
+
+def test_one_line_a_headline(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "headlines.txt"
+    file.write_bytes(b"\xef\xbb\xbfBitcoin rises 5%\n\n  \nBitcoin \xff falls 5%\r\nTeam moves office")
+    assert main(["text", "score", str(file)]) == 0
+    out, err = capsys.readouterr()
+    rows = [json.loads(line) for line in out.splitlines()]
+    assert [list(row) for row in rows] == [KEYS] * 3
+    assert [row["text"] for row in rows] == ["Bitcoin rises 5%", "Bitcoin \ufffd falls 5%", "Team moves office"]
+    assert rows[0]["polarity"] > 0.3 > -0.3 > rows[1]["polarity"]
+    assert rows[2]["polarity"] == 0.0
+    assert all(abs(row["p_negative"] + row["p_neutral"] + row["p_positive"] - 1) < 1e-12 for row in rows)
+    assert "3 scored, 2 empty skipped, 1 with undecodable bytes" in err
+
+
+def test_standard_input(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"Exchange hacked\n" * 1200)))
+    assert main(["text", "score", "-", "--backend", "cues"]) == 0
+    assert len(capsys.readouterr().out.splitlines()) == 1200
+
+
+def test_one_object_on_request(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "headlines.txt"
+    file.write_text("Bitcoin rises\n\n")
+    assert main(["text", "score", str(file), "--json"]) == 0
+    answer = json.loads(capsys.readouterr().out)
+    assert (answer["scored"], answer["empty"], answer["undecodable"]) == (1, 1, 0)
+    assert list(answer["readings"][0]) == KEYS
+
+
+def test_an_empty_file_is_no_error(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "none.txt"
+    file.touch()
+    assert main(["text", "score", str(file)]) == 0
+    assert capsys.readouterr().out == ""
+
+
+@pytest.mark.parametrize("arguments", [["missing.txt"], ["."], ["-", "--backend", "oracle"], []])
+def test_bad_usage(arguments: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(["text", "score", *arguments]) == 2
+
+
+def test_a_reader_that_hangs_up_is_no_failure(tmp_path: Path) -> None:
+    file = tmp_path / "many.txt"
+    file.write_text("Bitcoin rises\n" * 20_000)
+    command = [sys.executable, "-m", "confidence_engine", "text", "score", str(file)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.readline()
+        process.stdout.close()
+        assert b"Traceback" not in process.stderr.read()
+        assert process.wait(60) == 0
