@@ -1,0 +1,47 @@
+"""Named moments. The expectations were written down before the engine was asked; what failed stays in the list."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from confidence_engine.config import load
+from confidence_engine.domain.units import parse_time
+from confidence_engine.feeds.store import Store
+from confidence_engine.report.moment import decide_at
+from confidence_engine.text.cues import CueReader
+
+from .conftest import ROOT
+
+pytestmark = pytest.mark.realdata
+
+
+def _decide(home: Path, at: str) -> dict[str, Any]:
+    return decide_at(load(ROOT / "config/futures.toml"), Store(home), "BTC/USDT", parse_time(at), CueReader())
+
+
+def test_the_depeg_night_abstains_for_want_of_evidence(recorded: Path) -> None:
+    found = _decide(recorded, "2023-03-11T05:00Z")
+    assert found["action"] == "abstain"
+    assert [gate["name"] for gate in found["gates"]] == ["NO_EVIDENCE"]
+    assert found["narrative"] is None
+    assert found["confidence"] is None
+    assert found["newest"]["age"] == "5 h 41 min"
+
+
+# moment, what was in the news (from memory), the side the story should take
+MOMENTS = [
+    ("2023-06-05T18:00Z", "the SEC sues Binance", -1),
+    ("2023-06-16T02:00Z", "BlackRock files for a spot bitcoin ETF", +1),
+    ("2023-10-16T14:30Z", "a false report of an ETF approval, then its denial", +1),
+    ("2023-11-21T21:30Z", "Binance settles, its head resigns", -1),
+    ("2024-01-10T22:30Z", "the SEC approves spot bitcoin ETFs", +1),
+]
+
+
+@pytest.mark.parametrize(("at", "what", "side"), MOMENTS)
+def test_the_story_takes_the_side_of_the_news(recorded: Path, at: str, what: str, side: int) -> None:
+    found = _decide(recorded, at)
+    assert found["side"] == side, what
