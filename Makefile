@@ -50,7 +50,8 @@ format: .venv/.installed-dev
 	$(BIN)/ruff format .
 
 nightly: .venv/.installed-dev
-	$(BIN)/python -m pytest -m nightly --hypothesis-profile=nightly
+	NUMBA_DISABLE_JIT=1 $(BIN)/python -m pytest tests/kernel tests/venues --hypothesis-profile=nightly
+	$(BIN)/python -m pytest --ignore=tests/kernel --ignore=tests/venues --hypothesis-profile=nightly
 
 ifneq ($(wildcard benchmarks),)
 bench: .venv/.installed-dev

@@ -211,6 +211,7 @@ def test_the_end_of_the_horizon() -> None:
     assert ask(bars, at) == (WON, pytest.approx(0.004), bars.close_ns[21])
     assert ask(bars.cut(22), at) == ask(bars, at)
     assert ask(bars.cut(21), at) == (UNRESOLVED, pytest.approx(math.nan, nan_ok=True), 0)
+    assert ask(flat(), at, cost=0.0)[:2] == (LOST, 0.0)  # nothing gained is not a win
     odd = at + 100 * SECOND_NS  # between two bars: the next open enters, and the next open leaves
     bars.o[23] = 100.5
     assert ask(bars, odd) == (WON, pytest.approx(0.004), bars.close_ns[23])

@@ -29,7 +29,8 @@ def import_all(home: Path, data: Path, reverse: bool = False) -> Store:
     for coin in PERPS:
         how = How(symbols=(f"{coin}/USDT",), venue="binance-perp", interval_ns=5 * MINUTE_NS)
         files.append(("bars", f"market/crypto_perp_5m/{coin}USDT_2023-01_2024-05.parquet", how))
-        files.append(("funding", f"market/funding/{coin}USDT_8h_2023-01_2024-05.parquet", how._replace(interval_ns=0)))
+        how = How(symbols=(f"{coin}/USDT",), venue="binance-perp")
+        files.append(("funding", f"market/funding/{coin}USDT_8h_2023-01_2024-05.parquet", how))
     for coin in SPOTS:
         how = How(symbols=(f"{coin}/USDT",), venue="binance-spot", interval_ns=5 * MINUTE_NS)
         files.append(("bars", f"market/crypto_spot_5m/{coin}USDT_2022-01_2022-04.parquet", how))

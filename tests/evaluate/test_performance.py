@@ -127,6 +127,9 @@ def test_days_end_at_midnight_and_keep_every_profit() -> None:
     ends, values = daily_equity(ts[20:-20], equity[20:-20])
     assert len(ends) == 9
     assert (values[0], values[-1]) == (equity[20], equity[-21])
+    # Half a day is a day, an hour less is not.
+    assert [len(daily_equity(ts[k:], equity[k:])[0]) - 1 for k in (12, 13)] == [10, 9]
+    assert [len(daily_equity(ts[:-k], equity[:-k])[0]) - 1 for k in (12, 13)] == [10, 9]
     # A silent day carries the last value.
     keep = (ts <= T0 + 3 * DAY_NS) | (ts > T0 + 5 * DAY_NS)
     _, values = daily_equity(ts[keep], equity[keep])

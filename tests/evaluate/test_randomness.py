@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.stats import kstest
+from scipy.stats import chisquare, kstest
 
 from confidence_engine.domain.errors import DataMissing, DataRefused
 from confidence_engine.domain.units import MINUTE_NS
@@ -75,10 +75,10 @@ def test_the_mean_of_luck_is_the_drift_of_the_market() -> None:
     rng = np.random.default_rng(4)
     bars = market(rng)
     bars["o"] = 100 * np.exp(1e-4 * np.arange(4000))
-    trades = trade_at(bars, np.array([10, 500]), np.array([20, 100]), np.array([1, 1]))
-    trades["funding_usd"] = 0.5
+    trades = trade_at(bars, np.array([10, 500]), np.array([20, 100]), np.array([1, -1]))
+    trades["funding_usd"], trades["notional_usd"] = 0.5, [1000.0, 3000.0]
     got = random_entry_percentile(trades, {0: bars}, 0, BAR * 4000, {0: 0.0})
-    assert got.mean_usd == pytest.approx(1000 * (np.expm1(0.002) + np.expm1(0.01)) + 1.0)
+    assert got.mean_usd == pytest.approx(1000 * np.expm1(0.002) - 3000 * np.expm1(0.01) + 1.0)
     assert got.sd_usd == pytest.approx(0.0, abs=1e-9)
 
 
@@ -95,9 +95,10 @@ def test_placed_trades_never_overlap_and_keep_their_lengths(held_: list[int], fr
 
 
 def test_entries_are_spread_over_the_whole_period() -> None:
-    _, first = _place(np.full(5, 10, np.int64), 10_000, 4000, np.random.default_rng(0))
+    order, first = _place(np.full(5, 10, np.int64), 10_000, 4000, np.random.default_rng(0))
     one_each = np.random.default_rng(1).permuted(first, axis=1)[:, 0]
     assert kstest(one_each / 10_050, "uniform").pvalue > 0.01
+    assert chisquare(np.bincount(order[:, 0])).pvalue > 0.01  # each trade comes first as often as any other
 
 
 def test_holding_is_counted_in_bars_and_is_at_least_one() -> None:

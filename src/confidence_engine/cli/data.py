@@ -7,6 +7,7 @@ terminal is asked; a script gets the candidates and exit code 2.
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -44,7 +45,7 @@ def import_bars(
 ) -> None:
     """Bring price bars into the store; the stamp of a bar is its open."""
     how = _how(_one(symbol), venue, mapping, timezone, quote)
-    how = how._replace(interval_ns=parse_duration(interval), session=_session(close_time, close_zone))
+    how = replace(how, interval_ns=parse_duration(interval), session=_session(close_time, close_zone))
     _import(ctx, "bars", file, how, as_json)
 
 
@@ -102,7 +103,16 @@ def list_data(ctx: typer.Context, as_json: Json = False) -> None:
             note(f"nothing is stored under {folder}")
             return None
         body = [
-            (r["kind"], r["symbol"], r["venue"], r["interval"], r["rows"], r["first"], r["last"], r["synthetic"] or None)
+            (
+                r["kind"],
+                r["symbol"],
+                r["venue"],
+                r["interval"],
+                r["rows"],
+                r["first"],
+                r["last"],
+                r["synthetic"] or None,
+            )
             for r in rows
         ]
         return grid(("kind", "symbol", "venue", "interval", "rows", "first", "last", "simulated"), body)
@@ -200,7 +210,19 @@ def _check_table(found: list[dict[str, Any]]) -> Any:
 
     bars = [one for one in found if one["kind"] == "bars"]
     rest = [one for one in found if one["kind"] != "bars"]
-    head = ("series", "rows", "coverage", "gaps", "missing", "longest", "zero vol", "spikes", "stale", "OHLC", "raw faults")
+    head = (
+        "series",
+        "rows",
+        "coverage",
+        "gaps",
+        "missing",
+        "longest",
+        "zero vol",
+        "spikes",
+        "stale",
+        "OHLC",
+        "raw faults",
+    )
     rows = [
         (one["key"].removeprefix("bars/"), one["rows"], one["coverage"], one["gaps"], one["missing_bars"],
          one["longest_gap"], one["zero_volume_share"], one["spikes"], one["stale_runs"], one["ohlc_violations"],
@@ -219,5 +241,7 @@ def _said(value: Any) -> str | None:
     if isinstance(value, dict):
         return "; ".join(f"{n} x {why}" for why, n in value.items()) or None
     if isinstance(value, list):
-        return "; ".join(", ".join(f"{k} {v}" for k, v in one.items()) if isinstance(one, dict) else str(one) for one in value)
+        return "; ".join(
+            ", ".join(f"{k} {v}" for k, v in one.items()) if isinstance(one, dict) else str(one) for one in value
+        )
     return None if value is None else str(value)

@@ -186,10 +186,8 @@ def refuse_unknown(leaves: Mapping[Spot, Leaf], known: Iterable[Spot]) -> None:
     depth = next(n for n in range(len(spot)) if spot[: n + 1] not in prefixes)
     valid = sorted({str(one[depth]) for one in spots if len(one) > depth and one[:depth] == spot[:depth]})
     near = difflib.get_close_matches(str(spot[depth]), valid, n=3, cutoff=0.5)
-    what = (
-        f"unknown key {spelled(spot)}"
-        if depth == len(spot) - 1
-        else f"unknown section [{'.'.join(map(str, spot[: depth + 1]))}]"
-    )
+    section = ".".join(map(str, spot[: depth + 1]))
+    is_key = depth == len(spot) - 1 and leaf.value != {}
+    what = f"unknown key {spelled(spot)}" if is_key else f"unknown section [{section}]"
     hint = f"nearest: {', '.join(near)}" if near else f"valid here: {', '.join(valid) or 'nothing'}"
     raise ConfigError(f"{leaf.at}: {what}; {hint}")

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from confidence_engine.domain.event import BAR, FUNDING
 from confidence_engine.domain.jit import entry, stage
+from confidence_engine.kernel.door import sound
 from confidence_engine.kernel.out import STATUS_NO_ROOM, STATUS_OK
 from confidence_engine.kernel.step import step
 from confidence_engine.venues import sim
@@ -31,13 +32,14 @@ def run(s, v, events, start, params, assumptions, out):
         event = events[k]
         if v.head[0].queued > 0:
             _deliver(s, v, event.ts_known, p, q, out)
-        if event.kind == BAR:
+        if event.kind == BAR and sound(s, event):
             sim.match(v, s, event, q)
             if v.head[0].queued > 0:
                 _deliver(s, v, event.ts_known, p, q, out)
-        elif event.kind == FUNDING:
+        elif event.kind == FUNDING and sound(s, event):
             sim.fund(v, s, event)
-        _advance(s, v, event, p, q, out)
+        if out.head[0].status == STATUS_OK:
+            _advance(s, v, event, p, q, out)
         if out.head[0].status != STATUS_OK:
             out.head[0].where = k
             return k

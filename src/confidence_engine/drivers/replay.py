@@ -19,6 +19,7 @@ from confidence_engine.domain.errors import KernelHalted
 from confidence_engine.domain.event import SYNTHETIC, signal_events
 from confidence_engine.domain.instrument import CLASSES, Instrument, instrument_rows
 from confidence_engine.domain.params import params_record
+from confidence_engine.domain.ports import Reader
 from confidence_engine.domain.units import format_time
 from confidence_engine.drivers.loop import run
 from confidence_engine.drivers.sources import Sources
@@ -28,7 +29,6 @@ from confidence_engine.kernel.params import Params
 from confidence_engine.kernel.state import State, new_state
 from confidence_engine.text.reading import Readings, read_documents
 from confidence_engine.venues.sim import Venue, new_venue
-from confidence_engine.domain.ports import Reader
 
 __all__ = ["Result", "compose", "initial", "kernel_params", "play", "read", "told_about", "window_of"]
 

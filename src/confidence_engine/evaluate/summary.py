@@ -85,11 +85,11 @@ def outcomes(config: Config, sources: Sources, decisions: np.ndarray) -> np.ndar
         if not len(mine):
             continue
         bars = sources.bars[one.key]
-        columns = [np.ascontiguousarray(bars[name]) for name in ("open_ns", "close_ns", "o", "h", "l", "c")]
+        opened, closed, o, h, low, c = (np.ascontiguousarray(bars[x]) for x in ("open_ns", "close_ns", *"ohlc"))
         sigma = mine["sigma"] * np.sqrt(p.horizon_ns / config.agent.interval_ns)
         cost = np.full(len(mine), round_trip_cost(config, one))
         y, net, resolved = labels(
-            *columns, np.ascontiguousarray(mine["ts_ns"]), np.ascontiguousarray(mine["side"]), p.horizon_ns, sigma,
+            opened, closed, o, h, low, c, np.ascontiguousarray(mine["ts_ns"]), np.ascontiguousarray(mine["side"]), p.horizon_ns, sigma,
             p.loss_sigma, p.win_sigma, cost, config.sim.grace_ns,
         )  # fmt: skip
         rows = np.zeros(len(mine), LABEL)

@@ -93,7 +93,10 @@ def _unfit(row: dict[str, object]) -> str | None:
 
 def _document(row: dict[str, object], symbols: tuple[str, ...]) -> Document:
     at, title, text, url = row["at"], row["title"], row["text"] or "", row["url"] or ""
-    assert isinstance(at, int) and isinstance(title, str) and isinstance(text, str) and isinstance(url, str)
+    assert isinstance(at, int)
+    assert isinstance(title, str)
+    assert isinstance(text, str)
+    assert isinstance(url, str)
     name, seen = row["publisher"], row["seen"]
     publisher = publisher_of(name if isinstance(name, str) else None, url)
     dated = bool(row["midnight"])

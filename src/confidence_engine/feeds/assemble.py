@@ -72,9 +72,7 @@ def bar_piece(
     return Piece(f"bars:{venue}:{format_interval(interval_ns)}", events)
 
 
-def funding_piece(
-    rows: np.ndarray, asset: int, venue: str, latency_ns: int, window: Window, marks: int = 0
-) -> Piece:
+def funding_piece(rows: np.ndarray, asset: int, venue: str, latency_ns: int, window: Window, marks: int = 0) -> Piece:
     """FUNDING events of the window from FUNDING_ROW rows; known at the stamp + latency."""
     rows = _cut(rows, "ts_ns", latency_ns, window)
     at = rows["ts_ns"]

@@ -21,7 +21,7 @@ __all__ = ["cache_path", "decode_rows", "encode_rows", "file_hash", "mapped", "r
 
 def rows_hash(rows: np.ndarray) -> str:
     """SHA-256 of the rows' bytes; the same rows give the same hash whatever file brought them."""
-    return hashlib.sha256(np.ascontiguousarray(rows).view(np.uint8)).hexdigest()
+    return hashlib.sha256(np.ascontiguousarray(rows).view(np.uint8).data).hexdigest()
 
 
 def encode_rows(rows: np.ndarray, path: Path) -> str:

@@ -88,9 +88,7 @@ def bars(
     return _settled(frame, ("at", "over", *prices, "volume"), BAR_ROW, keys=("at",))
 
 
-def _bar_stamps(
-    raw: pl.DataFrame, mapping: dict[str, str], interval_ns: int, zone: str | None
-) -> dict[str, pl.Series]:
+def _bar_stamps(raw: pl.DataFrame, mapping: dict[str, str], interval_ns: int, zone: str | None) -> dict[str, pl.Series]:
     """Open stamps; from close stamps where those are all there is, and checked against them where both are."""
     daily = interval_ns == DAY_NS
     ends = place(raw[mapping["close_time"]], zone, dates=daily) if "close_time" in mapping else None
@@ -115,7 +113,11 @@ def _session_close(opens: pl.Series, session: Session) -> pl.Series:
 
 
 def funding(
-    raw: pl.DataFrame, mapping: dict[str, str], symbol: str | None = None, quote: str | None = None, zone: str | None = None
+    raw: pl.DataFrame,
+    mapping: dict[str, str],
+    symbol: str | None = None,
+    quote: str | None = None,
+    zone: str | None = None,
 ) -> Clean:
     """FUNDING_ROW arrays from a raw table; a rate of more than half the notional is no rate."""
     stamps = place(raw[mapping["time"]], zone)
@@ -130,7 +132,11 @@ def funding(
 
 
 def scores(
-    raw: pl.DataFrame, mapping: dict[str, str], symbol: str | None = None, quote: str | None = None, zone: str | None = None
+    raw: pl.DataFrame,
+    mapping: dict[str, str],
+    symbol: str | None = None,
+    quote: str | None = None,
+    zone: str | None = None,
 ) -> Clean:
     """SCORE_ROW arrays from a raw table; a horizon is a duration with its unit or a number of seconds."""
     stamps = place(raw[mapping["known"]], zone)
@@ -220,7 +226,9 @@ def _settled(frame: pl.DataFrame, columns: tuple[str, ...], row: np.dtype, keys:
     late = good.group_by("symbol").agg((pl.col("at") < pl.col("at").cum_max().shift(1)).sum().alias("n"))
     first = pl.struct("symbol", *keys).is_first_distinct()
     same = ~pl.struct("symbol", *columns).is_first_distinct()
-    good = good.with_columns(why=pl.when(~first).then(pl.when(same).then(pl.lit(DUPLICATE)).otherwise(pl.lit(CONFLICT))))
+    good = good.with_columns(
+        why=pl.when(~first).then(pl.when(same).then(pl.lit(DUPLICATE)).otherwise(pl.lit(CONFLICT)))
+    )
     lost = pl.concat([frame.select("symbol", "why"), good.select("symbol", "why")]).drop_nulls("why")
     dropped: dict[str, dict[str, int]] = {}
     for symbol, why, n in lost.group_by("symbol", "why").len().sort("symbol", "why").iter_rows():

@@ -42,7 +42,9 @@ FIELDS: Final[dict[str, tuple[Field, ...]]] = {
         _SYMBOL,
     ),
     "news": (
-        Field("published", (*_STAMPS, "published_at", "published", "pubdate", "pub_date", "created_at", "publish_time")),
+        Field(
+            "published", (*_STAMPS, "published_at", "published", "pubdate", "pub_date", "created_at", "publish_time")
+        ),
         Field("first_seen", ("first_seen", "first_seen_at"), False),
         Field("title", ("title", "headline")),
         Field("text", ("text", "body", "summary", "lede", "description", "content"), False),

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from confidence_engine.domain.errors import DataRefused
-from confidence_engine.domain.units import format_interval
+from confidence_engine.domain.units import DAY_NS, format_interval
 from confidence_engine.feeds import archive, clean
 from confidence_engine.feeds.columns import Ask, guess
 from confidence_engine.feeds.read import Raw, read
@@ -16,13 +17,14 @@ from confidence_engine.feeds.store import Batch, Receipt, Store, venue_named
 __all__ = ["How", "Report", "intake"]
 
 
-class How(NamedTuple):
+@dataclass(frozen=True)
+class How:
     """What a person says about a file: all that is not in it."""
 
     symbols: tuple[str, ...] = ()
     venue: str = ""
     interval_ns: int = 0
-    chosen: dict[str, str] = {}
+    chosen: dict[str, str] = field(default_factory=dict)
     zone: str | None = None
     quote: str | None = None
     session: clean.Session | None = None
@@ -60,20 +62,23 @@ def _batch(kind: str, raw: Raw, mapping: dict[str, str], how: How) -> tuple[Batc
     if kind == "news":
         found = archive.items(raw.rows, mapping, how.symbols, how.quote, how.zone)
         dropped = {"": {**raw.unread, **found.dropped}}
-        notes = {"midnight_stamps": found.midnight, "publishers": len({d.publisher for d in found.documents})}
-        batch = base._replace(documents=found.documents, dropped=dropped, out_of_order={"": found.out_of_order})
+        notes: dict[str, Any] = {
+            "midnight_stamps": found.midnight,
+            "publishers": len({d.publisher for d in found.documents}),
+        }
+        batch = replace(base, documents=found.documents, dropped=dropped, out_of_order={"": found.out_of_order})
         return batch, notes
     symbol = how.symbols[0] if how.symbols else None
     notes = {}
     if kind == "bars":
         cleaned = clean.bars(raw.rows, mapping, how.interval_ns, symbol, how.quote, how.zone, how.session)
         notes["volume_known"] = "volume" in mapping
-        if how.interval_ns == clean.DAY_NS:
+        if how.interval_ns == DAY_NS:
             at = "00:00 UTC of the next day" if how.session is None else f"{how.session.at:%H:%M} {how.session.zone}"
             notes["daily_close"] = at
     else:
         cleaned = getattr(clean, kind)(raw.rows, mapping, symbol, how.quote, how.zone)
-    batch = base._replace(rows=cleaned.rows, dropped={**unread, **cleaned.dropped}, out_of_order=cleaned.out_of_order)
+    batch = replace(base, rows=cleaned.rows, dropped={**unread, **cleaned.dropped}, out_of_order=cleaned.out_of_order)
     return batch, notes
 
 

@@ -83,6 +83,12 @@ def combine(
             continue
         conflicts += 1
         if len(examples) < shown:
-            examples.append({"at": format_time(one.published_ns), "stored": msgspec.to_builtins(old), "file": msgspec.to_builtins(one)})
+            examples.append(
+                {
+                    "at": format_time(one.published_ns),
+                    "stored": msgspec.to_builtins(old),
+                    "file": msgspec.to_builtins(one),
+                }
+            )
     ordered = sorted(held.values(), key=lambda d: (d.published_ns, d.id))
     return ordered, new, known, conflicts, widened, examples

@@ -18,7 +18,16 @@ import msgspec
 
 from confidence_engine.domain.errors import StoreDamaged
 
-__all__ = ["Import", "Manifest", "Series", "exclusive", "read_manifest", "replace_file", "sync_folder", "write_manifest"]
+__all__ = [
+    "Import",
+    "Manifest",
+    "Series",
+    "exclusive",
+    "read_manifest",
+    "replace_file",
+    "sync_folder",
+    "write_manifest",
+]
 
 SCHEMA: Final = 1
 _NAME: Final = "manifest.json"

@@ -1,8 +1,9 @@
 """What is odd about stored data, in figures; nothing is mended here and nothing is hidden.
 
 Robust sigma of returns is 1.4826 * MAD (Hampel 1974), taken over the bars that moved. A spike is a return
-beyond 12 of these that goes back by at least 80 % within 3 bars: a bad print does, a crash does not. A stale run is 12 or more
-bars on which nothing moved. A series without a single Saturday bar closes at weekends: those gaps stand apart.
+beyond 12 of these that goes back by at least 80 % within 3 bars: a bad print does, a crash does not. A stale
+run is 12 or more bars on which nothing moved. A series without a single Saturday bar closes at weekends:
+those gaps stand apart.
 """
 
 from __future__ import annotations
@@ -50,10 +51,7 @@ def check(bars: np.ndarray, interval_ns: int) -> dict[str, Any]:
     step = np.diff(opens)
     ordered = bars[np.argsort(opens, kind="stable")] if (step < 0).any() else bars
     distinct = ordered[np.append(True, np.diff(ordered["open_ns"]) != 0)] if len(bars) else bars
-    o, h, l, c, v = (bars[name] for name in "ohlcv")
-    broken = (h < np.maximum(o, c)) | (l > np.minimum(o, c)) | ~(np.minimum.reduce([o, h, l, c]) > 0)
-    broken |= ~np.isfinite(h)
-    known = np.isfinite(v)
+    known = np.isfinite(bars["v"])
     return {
         "rows": len(bars),
         "first": format_time(int(opens.min())) if len(bars) else None,
@@ -61,12 +59,18 @@ def check(bars: np.ndarray, interval_ns: int) -> dict[str, Any]:
         **_gaps(distinct["open_ns"], interval_ns),
         "duplicates": len(bars) - len(distinct),
         "out_of_order": int((step < 0).sum()),
-        "ohlc_violations": int(broken.sum()),
-        "zero_volume_share": _share(v[known] == 0),
+        "ohlc_violations": int(_broken(bars).sum()),
+        "zero_volume_share": _share(bars["v"][known] == 0),
         "volume_unknown_share": _share(~known),
         **_spikes(distinct),
         **_stale(distinct),
     }
+
+
+def _broken(bars: np.ndarray) -> np.ndarray:
+    prices = np.stack([bars[name] for name in "ohlc"])
+    top, bottom = np.maximum(bars["o"], bars["c"]), np.minimum(bars["o"], bars["c"])
+    return (bars["h"] < top) | (bars["l"] > bottom) | ~(np.isfinite(prices) & (prices > 0)).all(axis=0)
 
 
 def _share(flags: np.ndarray) -> float | None:
@@ -180,6 +184,7 @@ def check_stamps(stamps: np.ndarray, tolerance_ns: int) -> dict[str, Any]:
         "usual_step": format_duration(round(usual / 1e9) * 10**9),
         "gaps": len(at),
         "gap_examples": [
-            {"after": format_time(int(np.unique(stamps)[i])), "step": format_duration(int(step[i]))} for i in at[:_SHOWN]
+            {"after": format_time(int(np.unique(stamps)[i])), "step": format_duration(int(step[i]))}
+            for i in at[:_SHOWN]
         ],
     }

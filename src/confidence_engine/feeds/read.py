@@ -92,7 +92,12 @@ def _parquet(path: Path) -> tuple[pl.DataFrame, dict[str, int]]:
         raise DataRefused(f"{path.name}: damaged Parquet: {_first_line(error)}") from error
     if len(set(table.column_names)) != table.num_columns:
         raise DataRefused(f"{path.name}: two columns have the same name")
-    frame = pl.from_arrow(table)
+    # Only names and types go on: polars was seen to panic on the metadata of a damaged file.
+    bare = pa.schema([pa.field(field.name, field.type) for field in table.schema])
+    try:
+        frame = pl.from_arrow(pa.Table.from_arrays(table.columns, schema=bare))
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
+        raise DataRefused(f"{path.name}: damaged Parquet: {_first_line(error)}") from error
     assert isinstance(frame, pl.DataFrame)
     return frame, {}
 

@@ -189,7 +189,9 @@ def _parsed(text: pl.Series) -> pl.Series:
 def _offset(name: str, text: pl.Series) -> int:
     """The one offset from UTC, in ns, of all zoned stamps of the column."""
     written = text.str.extract(f"{_CLOCK}({_ZONE})$").drop_nulls().str.strip_chars()
-    plain = written.str.replace_all(":", "").str.replace("^(?:Z|UTC|GMT)$", "+0000").str.replace(r"^([+-]\d\d)$", "${1}00")
+    plain = (
+        written.str.replace_all(":", "").str.replace("^(?:Z|UTC|GMT)$", "+0000").str.replace(r"^([+-]\d\d)$", "${1}00")
+    )
     offsets = plain.str.replace("^-0000$", "+0000").unique().sort().to_list()
     if len(offsets) > 1:
         raise DataRefused(f"column {name!r} mixes zones ({', '.join(offsets[:4])}); bring it to one, best UTC")

@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterable
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -32,7 +33,8 @@ _VENUE: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,31}")
 _SHOWN: Final = 3
 
 
-class Batch(NamedTuple):
+@dataclass(frozen=True)
+class Batch:
     """What one file brings: rows by symbol or documents, and what was lost on the way, by symbol and reason."""
 
     kind: str
@@ -41,10 +43,10 @@ class Batch(NamedTuple):
     rows_read: int
     venue: str = ""
     interval_ns: int = 0
-    rows: dict[str, np.ndarray] = {}
-    documents: list[Document] = []
-    dropped: dict[str, dict[str, int]] = {}
-    out_of_order: dict[str, int] = {}
+    rows: dict[str, np.ndarray] = field(default_factory=dict)
+    documents: list[Document] = field(default_factory=list)
+    dropped: dict[str, dict[str, int]] = field(default_factory=dict)
+    out_of_order: dict[str, int] = field(default_factory=dict)
     synthetic: bool = False
 
 
@@ -269,9 +271,14 @@ def _joined(before: np.ndarray, rows: np.ndarray, keys: tuple[str, ...], symbol:
     clash = np.flatnonzero(again)
     clash = clash[(raw[clash] != raw[clash - 1]).any(axis=1)]
     examples = [
-        {"symbol": symbol, "at": format_time(int(both[i][keys[0]])), "stored": _shown(both[i - 1]), "file": _shown(both[i])}
+        {
+            "symbol": symbol,
+            "at": format_time(int(both[i][keys[0]])),
+            "stored": _shown(both[i - 1]),
+            "file": _shown(both[i]),
+        }
         for i in clash[:_SHOWN]
-    ]  # fmt: skip
+    ]
     repeated = int(again.sum())
     return _Merged(both[~again], len(rows) - repeated, repeated - len(clash), len(clash), 0, examples)
 

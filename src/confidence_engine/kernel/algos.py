@@ -59,7 +59,8 @@ def _next(s, i, out, p):
     side = 1 if b.plan_lots > 0 else -1
     lots = abs(b.plan_lots)
     if p.style == PARTICIPATION:
-        cap = int(math.floor(p.participation * price.recent_volume(s, i, VOLUME_BARS) / unit(inst)))
+        volume = price.recent_volume(s, i, VOLUME_BARS)
+        cap = int(math.floor(p.participation * volume / unit(inst))) if volume > 0.0 else 0  # NaN is unknown
         floor = int(math.ceil(inst.min_notional / (unit(inst) * s.asset[i].price)))
         cap = max(cap, max(floor, 1))
         if lots - cap >= floor:

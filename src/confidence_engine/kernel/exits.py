@@ -11,13 +11,13 @@ import math
 from typing import Annotated, NamedTuple
 
 from confidence_engine.domain.jit import stage
-from confidence_engine.domain.order import WHY_FLATTEN, WHY_TIME
+from confidence_engine.domain.order import WHY_FLATTEN, WHY_STOP, WHY_TIME
 from confidence_engine.domain.params import Bound
 from confidence_engine.domain.units import DAY_NS, HOUR_NS, MINUTE_NS
 from confidence_engine.kernel import orders
 from confidence_engine.kernel.risk import HALT_FLATTEN
 
-__all__ = ["Params", "distance", "plan", "review"]
+__all__ = ["Params", "distance", "obey", "plan", "reach", "review"]
 
 
 class Params(NamedTuple):
@@ -55,31 +55,48 @@ def plan(s, i, d, stop_distance, p):
 
 @stage
 def review(s, i, out):
-    """Get out first: an operator's order, the deadline, then the ratchet."""
+    """Get out first: a halt, a position of ours without its stop, the deadline, then the ratchet."""
     b, h = s.book[i], s.head[0]
-    if h.halted & HALT_FLATTEN:
-        orders.stand_down(s, i, out)
-        orders.reduce(s, i, out, WHY_FLATTEN)
+    if h.halted != 0:
+        obey(s, i, out)
+    if b.lots == 0 or b.deadline_ns == 0:
         return
-    if b.lots == 0:
-        return
-    if b.deadline_ns > 0 and h.now_ns >= b.deadline_ns:
+    if b.stop_id == 0:
+        orders.reduce(s, i, out, WHY_STOP)
+    elif h.now_ns >= b.deadline_ns:
         orders.reduce(s, i, out, WHY_TIME)
+    else:
+        _ratchet(s, i, out)
+
+
+@stage
+def obey(s, i, out):
+    """Under a halt what is left of entries is given up at once; an order to flatten leaves at market as well."""
+    b = s.book[i]
+    if s.head[0].halted & HALT_FLATTEN and b.lots != 0 and b.exit_id == 0:
+        orders.reduce(s, i, out, WHY_FLATTEN)
+    elif b.plan_lots != 0 or b.entry_id != 0:
+        orders.stand_down(s, i, out)
+
+
+@stage
+def reach(s, i):
+    """A bar has closed since the entry: the best price the position has seen, however seldom it is reviewed."""
+    a, b = s.asset[i], s.book[i]
+    if b.lots == 0 or a.close_ns <= b.opened_ns:
         return
-    _ratchet(s, i, out)
+    side = 1 if b.lots > 0 else -1
+    price = a.high if side > 0 else a.low
+    if not (b.best - price) * side >= 0.0:  # also when there is no best price yet
+        b.best = price
 
 
 @stage
 def _ratchet(s, i, out):
-    """Trail the stop behind the best price of closed bars since the entry's own."""
-    a, b = s.asset[i], s.book[i]
-    if a.close_ns <= b.opened_ns or b.stop_id == 0 or b.exit_id != 0:
-        return
+    """Trail the stop behind the best price of closed bars since the entry, its own among them."""
+    b = s.book[i]
     side = 1 if b.lots > 0 else -1
-    reach = a.high if side > 0 else a.low
-    if not (b.best - reach) * side >= 0.0:  # also when there is no best price yet
-        b.best = reach
-    if (b.best - b.entry_price) * side < b.trail_from:
+    if b.exit_id != 0 or not (b.best - b.entry_price) * side >= b.trail_from:  # also when there is no best price yet
         return
     level = (b.best - side * b.trail_by) / s.inst[i].tick
     ticks = int(math.floor(level)) if side > 0 else int(math.ceil(level))

@@ -71,6 +71,8 @@ def book(s, event, out):
         b.margin += opened * _margin_a_lot(b, inst, price)
         if closed != 0 or held == 0:
             b.opened_ns, b.best = event.ts_event, math.nan
+        if why == WHY_ENTRY and b.deadline_ns == 0:  # too late: its plan is gone, so it leaves at the next review
+            b.deadline_ns = event.ts_known
     b.realised += gain
     b.fees += fee
     h.realised += gain
@@ -100,6 +102,8 @@ def _why(b, event, order):
     """Which of our orders this fill belongs to; WHY_NONE is somebody else's."""
     if event.kind == LIQUIDATION:
         return WHY_LIQUIDATED
+    if order == 0:
+        return WHY_NONE
     if order == b.entry_id:
         return WHY_ENTRY
     if order == b.exit_id:
@@ -132,9 +136,9 @@ def _close(s, i, event, out):
     b.margin, b.closed_ns, b.deadline_ns = 0.0, event.ts_known, 0
     b.plan_lots, b.plan_margin = 0, 0.0
     orders.stand_down(s, i, out)
-    if b.stop_id != 0:
+    if b.stop_id != 0 and b.stop_id != fill_order(event):
         orders.emit(s, i, out, INTENT_CANCEL, ORDER_STOP, b.stop_id, 0, 0, WHY_NONE)
-    if b.target_id != 0:
+    if b.target_id != 0 and b.target_id != fill_order(event):
         orders.emit(s, i, out, INTENT_CANCEL, ORDER_TARGET, b.target_id, 0, 0, WHY_NONE)
     b.stop_id, b.target_id, b.stop_ticks, b.target_ticks = 0, 0, 0, 0
 

@@ -1,9 +1,11 @@
 """Isolated margin and the price at which a venue liquidates.
 
 A position of q base at entry E with margin M is liquidated when M + q (P - E) falls to the
-maintenance requirement rate |q| P - deduction of its tier, so P_liq = (q E - M - deduction) /
-(q - rate |q|), with q signed (Binance, "Liquidation price of USD-M futures", isolated mode). Leverage
-appears once, as the smallest margin a venue accepts for a notional; it is never a size.
+maintenance requirement rate |q| P - deduction, so P_liq = (q E - M - deduction) / (q - rate |q|),
+with q signed (Binance, "Liquidation price of USD-M futures", isolated mode). The tier is the one that
+holds the notional at P_liq, not at entry. Rates rise from tier to tier, so the requirement is the
+largest over all tiers and the tier that liquidates first is the right one. Leverage appears once,
+as the smallest margin a venue accepts for a notional; it is never a size.
 """
 
 from __future__ import annotations
@@ -40,8 +42,12 @@ def liquidation_price(s, i, lots, entry_price, margin):
     if inst.max_leverage <= 1.0 or lots == 0:
         return math.nan
     q = lots * unit(inst)
-    rate, deduction = maintenance(s, i, abs(q) * entry_price)
-    return (q * entry_price - margin - deduction) / (q - rate * abs(q))
+    first = (q * entry_price - margin - s.tier[i, 0].deduction) / (q - s.tier[i, 0].rate * abs(q))
+    for k in range(1, inst.n_tiers):
+        t = s.tier[i, k]
+        price = (q * entry_price - margin - t.deduction) / (q - t.rate * abs(q))
+        first = max(first, price) if lots > 0 else min(first, price)
+    return first
 
 
 @stage
@@ -52,6 +58,6 @@ def margin_for(s, i, lots, entry_price, liquidation, leverage):
     notional = abs(q) * entry_price
     if inst.max_leverage <= 1.0:
         return notional
-    rate, deduction = maintenance(s, i, notional)
+    rate, deduction = maintenance(s, i, abs(q) * liquidation)
     wanted = q * (entry_price - liquidation) + rate * abs(q) * liquidation - deduction
     return max(wanted, notional / min(leverage, inst.max_leverage))

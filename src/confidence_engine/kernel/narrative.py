@@ -3,8 +3,8 @@
 The unit of evidence is the cluster. A story weighs w_i = c_i r_i v_i q_i 2^(-age / half-life)
 and lives while w_i >= w_min; q_i = 1 - (1 - q)^n over its n independent publishers, so the
 same publisher saying it again adds nothing. The reading N = sum(w s) / sum(w) is compared with
-past readings of the same underlying: ONE reading a story, taken when it came alive and
-learnt only when it falls asleep, so a story is never part of its own yardstick.
+past readings of the same underlying: ONE reading a story, taken when it came alive and learnt
+only when it and every story that reading held are asleep: no live story is part of its own yardstick.
 No live story is no reading, which is not a neutral one.
 """
 
@@ -12,6 +12,8 @@ from __future__ import annotations
 
 import math
 from typing import Annotated, NamedTuple
+
+import numpy as np
 
 from confidence_engine.domain.event import (
     signal_certainty,
@@ -55,24 +57,38 @@ def hear(s, event, p):
     k = _find(s, u, cluster)
     if k >= 0:
         _retell(s.story[u, k], event)
-        return
-    k = _place(s, u, event.ts_known, p)
+    else:
+        k = _place(s, u, event.ts_known, p)
+        _tell(s.story[u, k], cluster, event)
     item = s.story[u, k]
+    if math.isnan(item.reading):
+        _read(s, u, item, event.ts_known, p)
+
+
+@stage
+def _tell(item, cluster, event):
+    """A story nobody told before."""
     item.cluster, item.since_ns = cluster, event.ts_known
     item.polarity, item.certainty = signal_polarity(event), signal_certainty(event)
     item.relevance, item.novelty = signal_relevance(event), signal_novelty(event)
     item.publishers = _bit(event.source)
-    item.n_publishers, item.n_documents, item.asleep, item.folded = 1, 1, 0, 1
-    measure(s, u, event.ts_known, p)
-    if item.asleep == 0:  # too weak to come alive is too weak to be a reading
-        item.reading, item.folded = told.story, 0
-    told.measured_ns = 0
+    item.n_publishers, item.n_documents, item.asleep = 1, 1, 0
+    item.reading, item.read_ns = math.nan, 0
+
+
+@stage
+def _read(s, u, item, now_ns, p):
+    """The reading of a story when it comes alive; while it is too weak to live there is none."""
+    measure(s, u, now_ns, p)
+    if item.asleep == 0:
+        item.reading, item.read_ns = s.told[u].story, now_ns
+    s.told[u].measured_ns = 0
 
 
 @stage
 def _bit(source):
     """Publishers as a 64-bit set; a collision makes two look like one, which only understates independence."""
-    return 1 << (source & 63)
+    return np.uint64(1) << np.uint64(source & 63)
 
 
 @stage
@@ -118,10 +134,12 @@ def _place(s, u, now_ns, p):
 
 @stage
 def _weight(item, now_ns, p):
-    """w_i at `now_ns`; exactly one exponential."""
-    q = 1.0 - (1.0 - p.publisher_weight) ** item.n_publishers
+    """w_i at `now_ns`; exactly one exponential, and a power that is the same multiplications compiled or not."""
+    unsaid = 1.0
+    for _ in range(item.n_publishers):
+        unsaid *= 1.0 - p.publisher_weight
     age = float(now_ns - item.since_ns) / p.half_life_ns
-    return item.certainty * item.relevance * item.novelty * q * math.exp(-LN2 * age)
+    return item.certainty * item.relevance * item.novelty * (1.0 - unsaid) * math.exp(-LN2 * age)
 
 
 @stage
@@ -133,23 +151,27 @@ def measure(s, u, now_ns, p):
     told.measured_ns = now_ns
     amount, pulled, age_pulled, strongest = 0.0, 0.0, 0.0, 0.0
     told.live, told.lead = 0, -1
+    oldest_ns, slept = now_ns + 1, False
     for k in range(ITEMS):
         item = s.story[u, k]
         if item.n_documents == 0 or item.asleep == 1:
             if item.n_documents > 0 and now_ns - item.since_ns > FORGET * p.half_life_ns:
+                _fold(s, u, item, p)
                 item.n_documents = 0
             continue
         w = _weight(item, now_ns, p)
         if w < p.w_min:
-            item.asleep = 1
-            _fold(s, u, item, p)
+            item.asleep, slept = 1, True
             continue
         told.live += 1
+        oldest_ns = min(oldest_ns, item.since_ns)
         amount += w
         pulled += w * item.polarity
         age_pulled += w * float(now_ns - item.since_ns)
         if abs(w * item.polarity) > strongest or told.lead < 0:
             strongest, told.lead = abs(w * item.polarity), item.cluster
+    if slept:
+        _settle(s, u, oldest_ns, p)
     told.amount = amount
     told.weight = amount / (amount + p.amount_half)
     if told.live == 0:
@@ -184,11 +206,20 @@ def _effective(count, p):
 
 
 @stage
+def _settle(s, u, oldest_ns, p):
+    """Learn the readings that hold no live story: those taken before the oldest live one was known."""
+    for k in range(ITEMS):
+        item = s.story[u, k]
+        if item.n_documents > 0 and item.asleep == 1 and item.read_ns < oldest_ns:
+            _fold(s, u, item, p)
+
+
+@stage
 def _fold(s, u, item, p):
-    """Learn from a story that is over: its reading when it came alive, once."""
-    if item.folded == 1:
+    """Learn from a story that is over: its reading when it came alive, once; `read_ns` 0 is learnt or never alive."""
+    if item.read_ns == 0:
         return
-    item.folded = 1
+    item.read_ns = 0
     told = s.told[u]
     c = s.klass[told.klass]
     told.centre, told.spread2 = _learn(told.centre, told.spread2, told.readings, item.reading, p)

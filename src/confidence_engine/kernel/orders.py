@@ -109,13 +109,21 @@ def amend_stop(s, i, out, stop_ticks):
 
 @stage
 def settle(s, event, rejected):
-    """The venue ended an order (CANCELLED or REJECT): it no longer works, and what it still wanted is dropped."""
+    """The venue ended an order (CANCELLED or REJECT): it no longer works, and what it still wanted is dropped.
+
+    An entry that ends without a fill takes its protection with it.
+    """
     b = s.book[event.asset]
     order = int(reject_order(event))
     if rejected:
         b.rejected += 1
+    if order == 0:
+        return
     if order == b.entry_id:
         b.entry_id, b.entry_leaves, b.plan_lots = 0, 0, 0
+        if b.lots == 0:
+            b.stop_id, b.target_id, b.stop_ticks, b.target_ticks = 0, 0, 0, 0
+            b.plan_margin, b.deadline_ns = 0.0, 0
     elif order == b.exit_id:
         b.exit_id, b.exit_leaves = 0, 0
     elif order == b.stop_id:
@@ -125,10 +133,13 @@ def settle(s, event, rejected):
 
 
 @stage
-def filled(s, event):
-    """A fill's effect on what works; `ledger` books the money."""
-    b = s.book[event.asset]
+def filled(s, event, out):
+    """A fill's effect on what works, after `ledger` has booked it; protection that fills ends the entry it protects."""
+    i = event.asset
+    b = s.book[i]
     order, leaves = int(fill_order(event)), int(fill_leaves(event))
+    if order == 0:
+        return
     if order == b.entry_id:
         b.entry_leaves = leaves
         if leaves == 0:
@@ -137,3 +148,5 @@ def filled(s, event):
         b.exit_leaves = leaves
         if leaves == 0:
             b.exit_id = 0
+    elif order == b.stop_id or order == b.target_id:
+        stand_down(s, i, out)

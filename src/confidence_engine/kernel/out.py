@@ -17,13 +17,14 @@ from confidence_engine.kernel.state import record_of
 
 __all__ = ["ENTRY", "EQUITY", "MARKED", "OUT_HEAD", "Out", "STATUS_NAMES", "clear", "has_room", "new_out"]
 
-STATUS_OK, STATUS_UNKNOWN_KIND, STATUS_ORDER, STATUS_NO_ROOM, STATUS_NUMBER = 0, 1, 2, 3, 4
+STATUS_OK, STATUS_UNKNOWN_KIND, STATUS_ORDER, STATUS_NO_ROOM, STATUS_NUMBER, STATUS_UNSOUND = 0, 1, 2, 3, 4, 5
 STATUS_NAMES: Final = {
     STATUS_OK: "ok",
     STATUS_UNKNOWN_KIND: "an event of a kind this kernel does not know",
     STATUS_ORDER: "an event older than the last one",
     STATUS_NO_ROOM: "an output array overflowed",
     STATUS_NUMBER: "a number that is not finite in the ledger",
+    STATUS_UNSOUND: "an event about an unknown asset or with a number that cannot be",
 }
 
 OUT_HEAD: Final = record_of(

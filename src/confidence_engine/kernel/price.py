@@ -76,14 +76,21 @@ def _volatility(s, i, close_ns, close, p):
         a.sigma = math.sqrt(prior)
         return
     move = math.log(close / a.price)
-    bars = 1.0
-    if c.year_s >= 365 * 86400.0:
-        bars = max(1.0, math.floor((close_ns - a.close_ns) / inst.bar_ns + 0.5))
+    bars = _bars(s, i, close_ns - a.close_ns, 1)
     a.variance = a.decay * a.variance + (1.0 - a.decay) * move * move / bars
     a.variance_weight = a.decay * a.variance_weight + (1.0 - a.decay)
     seen = float(a.n_bars)
     mean = a.variance / a.variance_weight
     a.sigma = math.sqrt((seen * mean + p.vol_prior_obs * prior) / (seen + p.vol_prior_obs))
+
+
+@stage
+def _bars(s, i, passed_ns, counted):
+    """Bars of time that passed, at least one: round the clock a missing bar is time too, in sessions only bars count."""
+    inst = s.inst[i]
+    if s.klass[inst.klass].year_s >= 365 * 86400.0:
+        return max(1.0, math.floor(passed_ns / inst.bar_ns + 0.5))
+    return max(1.0, float(counted))
 
 
 @stage
@@ -166,7 +173,7 @@ def at(s, i, ns):
 def since(s, i, ns, clip):
     """Move since `ns` in units of what was expected then: ln(P / P0) / (sigma_0 sqrt(bars)), clipped; NaN unknown.
 
-    Bars are counted, so time without trading does not count; at least one bar of sigma.
+    Time is counted as in the volatility: round the clock missing bars are part of it; at least one bar of sigma.
     """
     a = s.asset[i]
     start = at(s, i, ns)
@@ -175,7 +182,7 @@ def since(s, i, ns, clip):
     r = s.ring[i, start % RING_BARS]
     if not r.sigma > 0.0:
         return math.nan
-    bars = max(1.0, float(a.n_bars - 1 - start))
+    bars = _bars(s, i, a.close_ns - r.close_ns, a.n_bars - 1 - start)
     move = math.log(a.price / r.price) / (r.sigma * math.sqrt(bars))
     return min(max(move, -clip), clip)
 

@@ -64,7 +64,7 @@ UNDERLYING: Final = record_of(
 # One story, however often retold.
 ITEM: Final = record_of(
     "cluster:i", "since_ns:i", "polarity", "certainty", "relevance", "novelty", "publishers:u", "n_publishers:i",
-    "n_documents:i", "asleep:i", "folded:i", "reading",
+    "n_documents:i", "asleep:i", "reading", "read_ns:i",
 )  # fmt: skip
 
 # Priors an asset class gives to assets that have no history yet.

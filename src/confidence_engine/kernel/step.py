@@ -18,6 +18,7 @@ import math
 from confidence_engine.domain.decision import (
     GATE_COOLDOWN,
     GATE_NO_SHORT,
+    GATE_ORDER_WORKING,
     GATE_POSITION_OPEN,
     GATE_SAME_STORY,
     GATES,
@@ -45,6 +46,7 @@ from confidence_engine.kernel import (
     algos,
     confidence,
     divergence,
+    door,
     exits,
     gates,
     ledger,
@@ -54,11 +56,13 @@ from confidence_engine.kernel import (
     risk,
     sizing,
 )
-from confidence_engine.kernel.out import STATUS_NUMBER, STATUS_ORDER, STATUS_UNKNOWN_KIND
+from confidence_engine.kernel.out import STATUS_NUMBER, STATUS_ORDER, STATUS_UNKNOWN_KIND, STATUS_UNSOUND
 
 __all__ = ["step"]
 
-IN_POSITION = 1 << GATE_POSITION_OPEN | 1 << GATE_NO_SHORT | 1 << GATE_SAME_STORY | 1 << GATE_COOLDOWN
+IN_POSITION = (
+    1 << GATE_POSITION_OPEN | 1 << GATE_ORDER_WORKING | 1 << GATE_NO_SHORT | 1 << GATE_SAME_STORY | 1 << GATE_COOLDOWN
+)
 """Bits that do not weaken a case against the position held: they only forbid a new entry."""
 
 ENTERED = 1 << 62
@@ -72,11 +76,15 @@ def step(s, event, p, out):
     if event.ts_known < h.now_ns:
         out.head[0].status = STATUS_ORDER
         return
+    if not door.sound(s, event):
+        out.head[0].status = STATUS_UNSOUND
+        return
     h.now_ns = event.ts_known
     kind = event.kind
     if kind == BAR:
         price.observe(s, event.asset, event, p.price)
         s.book[event.asset].mark_price = bar_close(event)
+        exits.reach(s, event.asset)
     elif kind == TIMER:
         _timer(s, event, p, out)
     elif kind == SIGNAL:
@@ -85,13 +93,13 @@ def step(s, event, p, out):
         divergence.hear_score(s, event)
     elif kind == FILL or kind == LIQUIDATION:
         ledger.book(s, event, out)
-        orders.filled(s, event)
+        orders.filled(s, event, out)
     elif kind == FUNDING:
         ledger.fund(s, event, out)
     elif kind == CANCELLED or kind == REJECT:
         orders.settle(s, event, kind == REJECT)
     elif kind == COMMAND:
-        risk.command(s, event)
+        _obey(s, event, out)
     else:
         out.head[0].status = STATUS_UNKNOWN_KIND
 
@@ -120,6 +128,16 @@ def _timer(s, event, p, out):
     _judge_due(s, event, p, out)
     _enter_strongest(s, first, p, out)
     _conclude(s, first, out)
+
+
+@stage
+def _obey(s, event, out):
+    """An operator's command takes effect with the event, not with the next timer."""
+    h = s.head[0]
+    risk.command(s, event)
+    if h.halted != 0:
+        for i in range(h.n_assets):
+            exits.obey(s, i, out)
 
 
 @stage

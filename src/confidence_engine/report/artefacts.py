@@ -144,7 +144,9 @@ def find_run(home: Path, name: str) -> tuple[Path, dict[str, Any]]:
     if (path / SUMMARY).is_file():
         return path, _summary(path)
     folder = runs_folder(home)
-    fits = [one for one in sorted(folder.glob(f"{name}*")) if one.is_dir()] if folder.is_dir() and "/" not in name else []
+    fits = (
+        [one for one in sorted(folder.glob(f"{name}*")) if one.is_dir()] if folder.is_dir() and "/" not in name else []
+    )
     exact = [one for one in fits if one.name == name]
     if len(exact or fits) != 1:
         names = ", ".join(one.name for one in fits) or "see `confidence runs`"

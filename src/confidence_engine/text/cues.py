@@ -198,9 +198,13 @@ def _resolve(marks: Sequence[_Mark], tokens: Sequence[str], index: int) -> tuple
                 return _TURNED, -other.sign, True
             if other.role in (_CUT, _LIFT):
                 return _TURNED, 1 if other.role == _CUT else -1, True
-        elif role == _CUE and family in _MOTION and other.role == _QUANTITY:
-            if gap == 0 or (gap == 1 and tokens[mark.stop] in ("in", "of")):
-                return _TURNED, -sign, True
+        elif (
+            role == _CUE
+            and family in _MOTION
+            and other.role == _QUANTITY
+            and (gap == 0 or (gap == 1 and tokens[mark.stop] in ("in", "of")))
+        ):
+            return _TURNED, -sign, True
     return family, sign, False
 
 

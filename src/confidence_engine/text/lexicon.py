@@ -15,7 +15,8 @@ import re
 from typing import Final
 
 __all__ = [
-    "CUT", "FAMILIES", "IDIOMS", "LIFT", "MARKERS", "NEGATE", "PHRASES", "QUANTITY", "STOPWORDS", "SUBORDINATE", "WEAKEN",
+    "CUT", "FAMILIES", "IDIOMS", "LIFT", "MARKERS", "NEGATE", "PHRASES", "QUANTITY", "STOPWORDS", "SUBORDINATE",
+    "WEAKEN",
 ]  # fmt: skip
 
 FAMILIES: Final = ("surge", "move", "drift", "result", "rating", "level", "event", "mood", "flow", "percent", "turned")
@@ -140,7 +141,7 @@ event -: unregistered
 event -: outflow, outflows, ransomware, phishing, malware, vulnerability, bug, bugs, wind down, closure, closures
 event -: illegal, illegally, blacklist~, prohibit~, outlaw~, crisis, pandemic, lockdown, shortage, shortages
 event -: cut its dividend
-event -: downgraded to, takes hit, hurt by, hit by, hits hard, wash trading, manipulation, trapped, death spiral, 
+event -: downgraded to, takes hit, hurt by, hit by, hits hard, wash trading, manipulation, trapped, death spiral
 mood +: bullish, bullishly, optimism, optimistic, upbeat, confidence, confident, hope, hopes, hopeful, cheer~, cheers
 mood +: euphoria
 mood +: enthusiasm, robust, strong demand, healthy, resilient, resilience, impressive, boost~, lift~, buoy~, buoyed

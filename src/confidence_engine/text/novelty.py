@@ -108,9 +108,10 @@ class Novelty:
         of = frozenset(assets)
         placed = self._verbatim(face, of, known_ns) or self._near(face, of, sign, known_ns)
         self._by_title[of, face.title] = placed.cluster
-        self._documents += 1
-        for word in face.words:
-            self._seen[word] = self._seen.get(word, 0) + 1
+        if placed.opened:  # how rare a word is is counted over stories: saying it again makes no word common
+            self._documents += 1
+            for word in face.words:
+                self._seen[word] = self._seen.get(word, 0) + 1
         return placed
 
     def _verbatim(self, face: Fingerprint, assets: frozenset[int], known_ns: int) -> Placed | None:

@@ -73,7 +73,7 @@ class Params(NamedTuple):
     body_relevance: Annotated[float, Bound("ratio", 0.0, 1.0)] = 0.5
     declared_relevance: Annotated[float, Bound("ratio", 0.0, 1.0)] = 0.7
     lede_below: Annotated[float, Bound("ratio", 0.0, 1.0)] = 0.3  # certainty of the title under which the text is read
-    min_certainty: Annotated[float, Bound("ratio", 0.0, 1.0)] = 0.0  # readings below it are no readings
+    min_certainty: Annotated[float, Bound("ratio", 0.0, 1.0)] = 0.26  # below it there is no reading: no cue gives .25
 
 
 class Verdict(NamedTuple):

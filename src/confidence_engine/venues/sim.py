@@ -16,14 +16,9 @@ from typing import Annotated, Final, NamedTuple
 import numpy as np
 
 from confidence_engine.domain.event import (
-    CANCELLED,
     EVENT,
-    FILL,
-    LIQUIDATION,
     REJECT,
     bar_close,
-    bar_high,
-    bar_low,
     bar_open,
     bar_volume,
     funding_mark,
@@ -34,8 +29,6 @@ from confidence_engine.domain.order import (
     INTENT_AMEND,
     INTENT_CANCEL,
     ORDER_MARKET,
-    ORDER_STOP,
-    ORDER_TARGET,
     REJ_LOT,
     REJ_MARGIN,
     REJ_MIN_NOTIONAL,
@@ -47,9 +40,9 @@ from confidence_engine.domain.order import (
 )
 from confidence_engine.domain.params import Bound
 from confidence_engine.domain.units import MILLI_NS, MINUTE_NS, SECOND_NS
-from confidence_engine.kernel.ledger import blend
-from confidence_engine.kernel.margin import liquidation_price, unit
+from confidence_engine.kernel.margin import unit
 from confidence_engine.kernel.state import record_of
+from confidence_engine.venues.sim_fills import drop, fill, free, liquidate_gap, protect, slip, tell, ticks_of
 
 __all__ = ["PAST", "QUEUE", "WORK", "WORKS", "Params", "Venue", "accept", "fund", "match", "new_venue"]
 
@@ -112,7 +105,7 @@ def accept(v, s, intent, p):
     if intent.action == INTENT_CANCEL:
         k = _find(v, i, intent.order_id)
         if k >= 0:
-            _drop(v, i, k, intent.ts_ns + p.latency_ns, True)
+            drop(v, i, k, intent.ts_ns + p.latency_ns, True)
         return
     if intent.action == INTENT_AMEND:
         k = _find(v, i, intent.order_id)
@@ -127,7 +120,7 @@ def accept(v, s, intent, p):
         if reason == REJ_NONE:
             reason = _place(v, i, intent, p)
     if reason != REJ_NONE:
-        _tell(v, REJECT, i, intent.ts_ns, intent.ts_ns + p.latency_ns, intent.order_id, 0, 0, 0.0, reason)
+        tell(v, REJECT, i, intent.ts_ns, intent.ts_ns + p.latency_ns, intent.order_id, 0, 0, 0.0, reason)
 
 
 @stage
@@ -136,6 +129,8 @@ def _refuse(v, s, intent, p):
     i = intent.asset
     inst, pos = s.inst[i], v.pos[i]
     if intent.kind != ORDER_MARKET:
+        if intent.parent_id != 0 and pos.lots == 0 and _find(v, i, intent.parent_id) < 0:
+            return REJ_UNKNOWN_ORDER
         return REJ_TICK if intent.trigger_ticks < 1 else REJ_NONE
     if intent.lots == 0 or not pos.price > 0.0:
         return REJ_LOT
@@ -151,18 +146,9 @@ def _refuse(v, s, intent, p):
         needed = intent.margin_usd
         if needed < notional / inst.max_leverage * (1.0 - 1e-9):
             return REJ_MARGIN
-    if pos.lots * intent.lots >= 0 and needed + notional * inst.taker * p.fee_factor > _free(v, s):
+    if pos.lots * intent.lots >= 0 and needed + notional * inst.taker * p.fee_factor > free(v, s):
         return REJ_MARGIN
     return REJ_NONE
-
-
-@stage
-def _free(v, s):
-    """Balance that no position has posted."""
-    free = v.head[0].balance
-    for i in range(s.head[0].n_assets):
-        free -= v.pos[i].margin
-    return free
 
 
 @stage
@@ -178,7 +164,7 @@ def _place(v, i, intent, p):
             w.armed = 1 if intent.parent_id == 0 or v.pos[i].lots != 0 else 0
             v.pos[i].works += 1
             return REJ_NONE
-    return REJ_LOT
+    return REJ_MARGIN
 
 
 @stage
@@ -188,33 +174,6 @@ def _find(v, i, order_id):
         if v.work[i, k].order_id == order_id and order_id != 0:
             return k
     return -1
-
-
-@stage
-def _drop(v, i, k, known_ns, tell):
-    """An order stops working; told to its owner as CANCELLED unless it was filled."""
-    w = v.work[i, k]
-    if tell:
-        _tell(v, CANCELLED, i, known_ns, known_ns, w.order_id, 0, 0, 0.0, 0)
-    w.order_id = 0
-    v.pos[i].works -= 1
-
-
-@stage
-def _tell(v, kind, i, ts_event, ts_known, order_id, ticks, lots, fee, last):
-    """Queue one event for the owner, in order of ts_known; a full queue is counted and stops the run."""
-    h = v.head[0]
-    if h.queued >= QUEUE:
-        h.lost += 1
-        return
-    k = h.queued
-    while k > 0 and v.queue[k - 1].ts_known > ts_known:
-        v.queue[k] = v.queue[k - 1]
-        k -= 1
-    e = v.queue[k]
-    e.ts_event, e.ts_known, e.kind, e.asset, e.source, e.marks = ts_event, ts_known, kind, i, 0, 0
-    e.x0, e.x1, e.x2, e.x3, e.x4 = float(order_id), float(ticks), float(lots), fee, float(last)
-    h.queued += 1
 
 
 @stage
@@ -241,7 +200,7 @@ def match(v, s, event, p):
         opened = event.ts_event - inst.bar_ns
         _conditions(v, s, event, p)
         _wake(v, i, opened, p)
-        _liquidate_gap(v, s, event, p)
+        liquidate_gap(v, s, event, p)
         for reduce_only in (1, 0):
             for k in range(WORKS):
                 w = v.work[i, k]
@@ -249,7 +208,7 @@ def match(v, s, event, p):
                     if opened + p.grace_ns >= w.active_ns:
                         _market(v, s, i, k, event, opened, p)
         if pos.lots != 0:
-            _protect(v, s, event, opened, p)
+            protect(v, s, event, opened, p)
     _remember(v, i, event)
 
 
@@ -266,8 +225,9 @@ def _conditions(v, s, event, p):
     pos.volume, pos.sigma, pos.room = 0.0, 0.0, 0
     if count > 0:
         pos.volume, pos.sigma = volume / count, math.sqrt(move2 / count)
-        cap = min(p.volume_share * pos.volume, p.bar_share * bar_volume(event))
-        pos.room = int(math.floor(cap / unit(s.inst[i])))
+        if pos.volume > 0.0 and bar_volume(event) > 0.0:  # NaN is a volume nobody knows: nothing trades against it
+            cap = min(p.volume_share * pos.volume, p.bar_share * bar_volume(event))
+            pos.room = int(math.floor(cap / unit(s.inst[i])))
 
 
 @stage
@@ -280,26 +240,6 @@ def _wake(v, i, opened, p):
 
 
 @stage
-def _slip(v, s, i, lots, p):
-    """Half the spread and the impact of `lots`, as a fraction of price."""
-    pos, inst = v.pos[i], s.inst[i]
-    impact = 0.0
-    if pos.volume > 0.0:
-        impact = p.impact * pos.sigma * math.sqrt(abs(lots) * unit(inst) / pos.volume)
-    return inst.half_spread * p.spread_factor + impact
-
-
-@stage
-def _ticks(inst, price, side):
-    """Price in ticks, rounded against the side that trades; at least one."""
-    exact = price / inst.tick
-    nearest = math.floor(exact + 0.5)
-    if abs(exact - nearest) < 1e-6:  # a price that is a tick but for the last bit of its float
-        return max(int(nearest), 1)
-    return max(int(math.ceil(exact)) if side > 0 else int(math.floor(exact)), 1)
-
-
-@stage
 def _market(v, s, i, k, event, opened, p):
     """Fill what may be filled of a market order from the open; give an entry up after `order_bars`."""
     w, pos, inst = v.work[i, k], v.pos[i], s.inst[i]
@@ -307,22 +247,24 @@ def _market(v, s, i, k, event, opened, p):
     wanted = min(abs(w.lots), pos.room)
     late = max(p.latency_ns, w.active_ns - opened)
     drift = p.drift * pos.sigma * math.sqrt(late / inst.bar_ns)
-    price = bar_open(event) * (1.0 + side * (drift + _slip(v, s, i, wanted, p)))
-    ticks = _ticks(inst, price, side)
+    price = bar_open(event) * (1.0 + side * (drift + slip(v, s, i, wanted, p)))
+    ticks = ticks_of(inst, price, side)
     if w.reduce_only:
         wanted = min(wanted, abs(pos.lots)) if pos.lots * side < 0 else 0
     else:
         wanted = min(wanted, _affordable(v, s, i, w, ticks * inst.tick, p))
+        if side < 0 and inst.can_short == 0:
+            wanted = min(wanted, max(pos.lots, 0))
     w.waited += 1
     if wanted > 0:
         w.lots -= side * wanted
-        _fill(v, s, i, w.order_id, side * wanted, ticks, inst.taker * p.fee_factor, w.margin_a_lot,
+        fill(v, s, i, w.order_id, side * wanted, ticks, inst.taker * p.fee_factor, w.margin_a_lot,
               opened + late, event.ts_known, w.lots)  # fmt: skip
         _arm(v, i, w.order_id)
     if w.lots == 0:
-        _drop(v, i, k, event.ts_known, False)
-    elif (w.reduce_only and pos.lots == 0) or (not w.reduce_only and w.waited >= p.order_bars):
-        _drop(v, i, k, event.ts_known, True)
+        drop(v, i, k, event.ts_known, False)
+    elif (w.reduce_only and pos.lots * side >= 0) or (not w.reduce_only and w.waited >= p.order_bars):
+        drop(v, i, k, event.ts_known, True)
 
 
 @stage
@@ -331,7 +273,7 @@ def _affordable(v, s, i, w, price, p):
     inst = s.inst[i]
     one = unit(inst) * price
     posted = one if inst.max_leverage <= 1.0 else w.margin_a_lot
-    return int(math.floor(max(_free(v, s), 0.0) / (posted + one * inst.taker * p.fee_factor)))
+    return int(math.floor(max(free(v, s), 0.0) / (posted + one * inst.taker * p.fee_factor)))
 
 
 @stage
@@ -341,133 +283,6 @@ def _arm(v, i, order_id):
         w = v.work[i, k]
         if w.order_id != 0 and w.parent == order_id:
             w.armed = 1
-
-
-@stage
-def _fill(v, s, i, order_id, lots, ticks, fee_rate, margin_a_lot, ts_event, ts_known, leaves):
-    """Book one execution at the venue and tell it."""
-    pos, inst = v.pos[i], s.inst[i]
-    price = ticks * inst.tick
-    fee = abs(lots) * unit(inst) * price * fee_rate
-    _move(v, s, i, lots, price, fee, margin_a_lot)
-    pos.room -= abs(lots)
-    _tell(v, FILL, i, ts_event, ts_known, order_id, ticks, lots, fee, leaves)
-
-
-@stage
-def _move(v, s, i, lots, price, fee, margin_a_lot):
-    """Position, posted margin and balance after one execution."""
-    pos, inst = v.pos[i], s.inst[i]
-    after, entry, closed = blend(pos.lots, pos.entry_price, lots, price)
-    v.head[0].balance += closed * unit(inst) * (price - pos.entry_price) - fee
-    if closed != 0:
-        pos.margin *= 1.0 - abs(closed) / abs(pos.lots)
-    opened = abs(lots) - abs(closed)
-    pos.margin += opened * (unit(inst) * price if inst.max_leverage <= 1.0 else margin_a_lot)
-    pos.lots, pos.entry_price = after, entry
-    if after == 0:
-        pos.margin = 0.0
-
-
-@stage
-def _protect(v, s, event, opened, p):
-    """Stop and liquidation, the nearer first; then the target, only if neither came."""
-    i = event.asset
-    pos = v.pos[i]
-    side = 1 if pos.lots > 0 else -1
-    worst = bar_low(event) if side > 0 else bar_high(event)
-    best = bar_high(event) if side > 0 else bar_low(event)
-    stop, target = _child(v, i, ORDER_STOP), _child(v, i, ORDER_TARGET)
-    tick = s.inst[i].tick
-    level = liquidation_price(s, i, pos.lots, pos.entry_price, pos.margin)
-    if stop >= 0 and (v.work[i, stop].hit == 1 or (worst - v.work[i, stop].trigger * tick) * side <= 0.0):
-        if v.work[i, stop].hit == 1 or not (v.work[i, stop].trigger * tick - level) * side < 0.0:  # NaN for spot: no liquidation to fear
-            _stop_out(v, s, i, stop, side, event, opened, p)
-    if pos.lots != 0 and (worst * (1.0 - side * p.mark_noise * pos.sigma) - level) * side <= 0.0:
-        _liquidate(v, s, i, side, level, bar_open(event), event, p)
-    if pos.lots != 0 and target >= 0 and v.work[i, target].order_id != 0:
-        if (best - v.work[i, target].trigger * tick) * side > 0.0:
-            _take(v, s, i, target, side, event, opened, p)
-    if pos.lots == 0:
-        _clear(v, i, event.ts_known)
-
-
-@stage
-def _child(v, i, kind):
-    """Slot of the armed order of this kind, -1 where there is none."""
-    for k in range(WORKS):
-        w = v.work[i, k]
-        if w.order_id != 0 and w.kind == kind and w.armed == 1:
-            return k
-    return -1
-
-
-@stage
-def _stop_out(v, s, i, k, side, event, opened, p):
-    """A stop is a market order from its trigger, or from the open where the bar gapped over it or it was hit before."""
-    w, pos, inst = v.work[i, k], v.pos[i], s.inst[i]
-    trigger = w.trigger * inst.tick
-    touched = min(bar_open(event), trigger) if side > 0 else max(bar_open(event), trigger)
-    if w.hit == 1:
-        touched = bar_open(event)
-    w.hit = 1
-    lots = min(abs(pos.lots), pos.room)
-    if lots == 0:
-        return
-    ticks = _ticks(inst, touched * (1.0 - side * _slip(v, s, i, lots, p)), -side)
-    _fill(v, s, i, w.order_id, -side * lots, ticks, inst.taker * p.fee_factor, 0.0,
-          opened + p.latency_ns, event.ts_known, pos.lots - side * lots)  # fmt: skip
-
-
-@stage
-def _take(v, s, i, k, side, event, opened, p):
-    """A target is a limit order: traded through by more than its price, filled at its price, maker fee."""
-    w, pos, inst = v.work[i, k], v.pos[i], s.inst[i]
-    lots = min(abs(pos.lots), pos.room)
-    if lots > 0:
-        _fill(v, s, i, w.order_id, -side * lots, w.trigger, inst.maker * p.fee_factor, 0.0,
-              opened + p.latency_ns, event.ts_known, pos.lots - side * lots)  # fmt: skip
-
-
-@stage
-def _liquidate_gap(v, s, event, p):
-    """A bar that opens beyond the liquidation price takes the position before anything else can act."""
-    i = event.asset
-    pos = v.pos[i]
-    if pos.lots == 0:
-        return
-    side = 1 if pos.lots > 0 else -1
-    level = liquidation_price(s, i, pos.lots, pos.entry_price, pos.margin)
-    if (bar_open(event) - level) * side <= 0.0:
-        _liquidate(v, s, i, side, level, bar_open(event), event, p)
-        _clear(v, i, event.ts_known)
-
-
-@stage
-def _liquidate(v, s, i, side, level, opening, event, p):
-    """The venue closes the position; the loss with its fee ends at the posted margin (the fund takes the rest)."""
-    pos, inst = v.pos[i], s.inst[i]
-    size = abs(pos.lots) * unit(inst)
-    price = min(opening, level) if side > 0 else max(opening, level)
-    bankrupt = pos.entry_price - side * pos.margin / size
-    price = max(price, bankrupt) if side > 0 else min(price, bankrupt)
-    ticks = _ticks(inst, price, side)  # towards the owner: the margin is all that can be lost
-    price = ticks * inst.tick
-    left = max(pos.margin + side * size * (price - pos.entry_price), 0.0)
-    fee = min(size * price * inst.liquidation_fee * p.fee_factor, left)
-    lots = -pos.lots
-    _move(v, s, i, lots, price, fee, 0.0)
-    v.head[0].liquidations += 1
-    _tell(v, LIQUIDATION, i, event.ts_event, event.ts_known, 0, ticks, lots, fee, 0)
-
-
-@stage
-def _clear(v, i, known_ns):
-    """Flat: protection goes with the position, and a reduction has nothing left to reduce."""
-    for k in range(WORKS):
-        w = v.work[i, k]
-        if w.order_id != 0 and w.reduce_only:
-            _drop(v, i, k, known_ns, w.kind == ORDER_MARKET)
 
 
 @stage

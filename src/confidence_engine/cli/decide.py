@@ -1,0 +1,82 @@
+"""`confidence decide`: the decision on one symbol as of a moment, with everything it rests on."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from confidence_engine.cli.show import Json, emit, grid, home
+
+__all__ = ["decide"]
+
+
+def decide(
+    ctx: typer.Context,
+    symbol: Annotated[str, typer.Argument(help="As BTC/USDT; the config's venue decides which one is meant.")],
+    at: Annotated[str, typer.Option(help="Moment of the decision, as 2023-03-11T05:00Z.")],
+    config: Annotated[Path, typer.Option(help="Config file, as config/futures.toml.")],
+    as_json: Json = False,
+) -> None:
+    """Explain the decision on one symbol as of a moment."""
+    from confidence_engine.config import load
+    from confidence_engine.domain.units import parse_time
+    from confidence_engine.feeds.store import Store
+    from confidence_engine.report.moment import decide_at
+    from confidence_engine.wire import READERS, resolve
+
+    loaded = load(config)
+    reader = resolve(READERS[loaded.text.backend])()
+    found = decide_at(loaded, Store(home(ctx)), symbol, parse_time(at), reader)
+    emit(as_json, found, lambda: _page(found))
+
+
+def _page(found: dict[str, Any]) -> Any:
+    from rich.console import Group
+
+    title = f"{found['symbol']} at {found['venue']}, {found['at']}" + ("  SYNTHETIC" if found["synthetic"] else "")
+    rows: list[tuple[str, object]] = [("action", found["action"])]
+    rows += [("", line) for line in found["evidence"]]
+    rows += [("because", f"{gate['why']}  ({gate['name']})") for gate in found["gates"]]
+    rows += _figures(found)
+    if found["newest"]:
+        rows.append(("newest item", f"{found['newest']['age']} old: {found['newest']['title'][:90]}"))
+    else:
+        rows.append(("newest item", "none about it in the period"))
+    parts: list[Any] = [grid(("", title), rows)]
+    used = [one for one in found["headlines"] if one["accepted"]]
+    if used:
+        parts.append(
+            grid(
+                ("age", "polarity", "certainty", "novelty", "relevance", "story", "headline"),
+                [(o["age"], o["polarity"], o["certainty"], o["novelty"], o["relevance"], o["cluster"], o["title"][:90]) for o in used],
+                title="headlines used",
+            )
+        )  # fmt: skip
+    left = [one for one in found["headlines"] if not one["accepted"]]
+    if left:
+        parts.append(grid(("age", "why not", "headline"), [(o["age"], o["why"], o["title"][:90]) for o in left], title="rejected"))
+    return Group(*parts)
+
+
+def _figures(found: dict[str, Any]) -> list[tuple[str, object]]:
+    """Numbers of the decision, those that exist."""
+    told = found["narrative"]
+    rows: list[tuple[str, object]] = []
+    if told:
+        rows.append(("narrative", f"{told['stories']} live stories, reading {told['reading']:+.2f}, unusual by "
+                                  f"{told['unusual']:+.2f}, weight {told['weight']:.2f}, since {told['since']}"))  # fmt: skip
+    if found["reaction_sigma"] is not None:
+        rows.append(("reaction since", f"{found['reaction_sigma']:+.2f} sigma"))
+    if found["gap"] is not None:
+        rows.append(("gap, trigger", f"{found['gap']:+.2f} against {found['trigger']:.2f}"))
+        sure = "calibrated" if found["calibrated"] else "not calibrated: a rule, not a probability"
+        rows.append(("confidence", f"{found['confidence']:.3f} ({sure}), strength {found['strength']:.3f}"))
+    plan = found["plan"]
+    if plan:
+        rows.append(("size", f"{found['size']['r_units']:.3f} R, {found['size']['lots']} lots"))
+        rows.append(("plan", f"{plan['entry']} (last {plan['reference']}), out below or above {plan['invalidation']}, "
+                             f"target {plan['targets'][0]}, until {plan['until']}"))  # fmt: skip
+    rows.append(("account", found["account"]))
+    return rows

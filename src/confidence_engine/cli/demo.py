@@ -1,0 +1,155 @@
+"""`confidence demo`: the whole pipeline on a small simulated world, made on the spot and said to be simulated.
+
+A world of a seed is generated, imported into a home of its own, replayed like recorded data, and
+explained. Beside it stands the same market with stories that carry no information: what is left
+of the result then is what the engine earns by luck and loses to costs.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Final
+
+import typer
+
+from confidence_engine.cli.show import Json, emit, grid, home, note
+
+if TYPE_CHECKING:
+    from confidence_engine.config import Config
+    from confidence_engine.feeds.store import Store
+    from confidence_engine.feeds.world import World
+
+__all__ = ["demo"]
+
+START: Final = "2025-01-01"
+VENUE: Final = "world"
+WARMUP_DAYS: Final = 15
+
+
+def demo(
+    ctx: typer.Context,
+    seed: Annotated[int, typer.Option(min=0, help="Another seed is another world.")] = 7,
+    days: Annotated[int, typer.Option(min=WARMUP_DAYS + 5, max=400, help="Length of the world.")] = 60,
+    as_json: Json = False,
+) -> None:
+    """Run the whole pipeline on a small simulated world."""
+    from confidence_engine.cli.replay import run_once, summary_table
+    from confidence_engine.cli.warm import compile_kernel
+    from confidence_engine.domain.units import DAY_NS, parse_time
+    from confidence_engine.feeds.store import Store
+
+    folder = home(ctx) / "demo" if ctx.obj is None else home(ctx)
+    note(f"SIMULATED: world of seed {seed}, {days} days. Nothing below is a real price, headline or result.")
+    compile_kernel()
+    begin = parse_time(START)
+    told, mute = _world(seed, begin, days, 1.0), _world(seed, begin, days, 0.0)
+    config = _configure(folder, told, seed)
+    store = Store(folder / f"world-{seed}-{days}")
+    _fill(store, told, seed)
+    start, end = begin + WARMUP_DAYS * DAY_NS, begin + days * DAY_NS
+    run, summary = run_once(config, store, start, end, None, folder / "runs", False)
+    silent = _unstored(config, mute, start, end)
+    shown = _last_entry(config, store, run)
+    payload = {"simulated": True, "seed": seed, "replay": summary, "without_information": silent, "decision": shown, "folder": run}
+    emit(as_json, payload, lambda: _page(summary_table(summary, run), summary, silent, shown))
+
+
+def _world(seed: int, begin_ns: int, days: int, information: float) -> World:
+    from confidence_engine.feeds.world import generate
+
+    return generate(seed, start_ns=begin_ns, days=days, information=information)
+
+
+def _configure(folder: Path, world: World, seed: int) -> Config:
+    """The demo's config and universe as files, so that they can be read, changed and replayed."""
+    from confidence_engine.config import load
+    from confidence_engine.feeds.world import symbol_of
+
+    where = folder / "config"
+    where.mkdir(parents=True, exist_ok=True)
+    lines = ["# Universe of the simulated world; written by `confidence demo`.", "", "[class.crypto]",
+             "annual_volatility = 0.6", "story_spread = 0.5", "trading_seconds_per_year = 31_536_000"]  # fmt: skip
+    for one in world.underlyings:
+        lines += ["", f"[underlying.{one.name}]", 'class = "crypto"', f'sector = "{one.sector}"',
+                  f"names = {list(one.names)}", f"tickers = {list(one.tickers)}"]  # fmt: skip
+    for one in world.underlyings:
+        tick = world.ticks[symbol_of(one)]
+        lines += ["", "[[instrument]]", f'symbol = "{symbol_of(one)}"', f'venue = "{VENUE}"', f'underlying = "{one.name}"',
+                  f"tick = {tick!r}", "lot = 0.001", "min_notional = 5", 'taker = "5bps"', 'maker = "2bps"',
+                  'half_spread = "1bps"', "max_leverage = 25", "can_short = true", 'liquidation_fee = "1.25%"',
+                  'funding = "8h"', "tiers = [{ cap_usd = 1_000_000, rate = 0.01 }]"]  # fmt: skip
+    (where / "universe.toml").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    symbols = [symbol_of(one) for one in world.underlyings]
+    config = ["# Agent of the simulated world; written by `confidence demo`.", "", 'universe = "universe.toml"', "",
+              "[agent]", 'name = "demo"', f'venue = "{VENUE}"', f"symbols = {symbols}", f'warmup = "{WARMUP_DAYS}d"', "",
+              "[timing]", 'news_lag = "0s"', "", "[kernel.risk]", "gross_max = 2.0"]  # fmt: skip
+    path = where / "demo.toml"
+    path.write_text("\n".join(config) + "\n", encoding="utf-8")
+    del seed
+    return load(path)
+
+
+def _fill(store: Store, world: World, seed: int) -> None:
+    """Import the world like any other data; a second time changes nothing."""
+    from confidence_engine.domain.units import MINUTE_NS
+    from confidence_engine.feeds.store import Batch
+
+    name = f"world {seed}"
+    rows = sum(map(len, world.bars.values()))
+    store.add(Batch("bars", name, f"{name} bars", rows, VENUE, 5 * MINUTE_NS, rows=world.bars, synthetic=True))
+    rows = sum(map(len, world.funding.values()))
+    store.add(Batch("funding", name, f"{name} funding", rows, VENUE, rows=world.funding, synthetic=True))
+    store.add(Batch("news", name, f"{name} news", len(world.documents), documents=world.documents, synthetic=True))
+
+
+def _unstored(config: Config, world: World, start_ns: int, end_ns: int) -> dict[str, Any]:
+    """The figures of a world that is not kept: the same market, stories drawn without looking at it."""
+    from confidence_engine.drivers import replay as driver
+    from confidence_engine.drivers.sources import Sources
+    from confidence_engine.evaluate.summary import figures, summarise
+    from confidence_engine.wire import READERS, resolve
+
+    instruments = tuple(sorted(config.instruments(), key=lambda one: one.key))
+    bars = {one.key: world.bars[one.symbol] for one in instruments}
+    funding = {one.key: world.funding[one.symbol] for one in instruments}
+    sources = Sources(instruments, bars, funding, {}, world.documents, (), True, "not stored")
+    readings = driver.read(config, sources, resolve(READERS[config.text.backend])())
+    window = driver.window_of(config, start_ns, end_ns)
+    tape = driver.compose(config, sources, readings, window)
+    result = driver.play(config, sources.instruments, tape.events)
+    return summarise(config, sources, window, tape, result, figures(config, sources, result))
+
+
+def _last_entry(config: Config, store: Store, run: Path) -> dict[str, Any] | None:
+    """The last decision that entered, explained as of its moment; None where nothing was entered."""
+    import polars as pl
+
+    from confidence_engine.report.moment import decide_at
+    from confidence_engine.wire import READERS, resolve
+
+    entered = pl.read_parquet(run / "decisions.parquet").filter(pl.col("gates") == 0)
+    if not len(entered):
+        return None
+    last = entered.row(-1, named=True)
+    return decide_at(config, store, last["symbol"], last["ts_ns"], resolve(READERS[config.text.backend])())
+
+
+def _page(figures: Any, told: dict[str, Any], mute: dict[str, Any], shown: dict[str, Any] | None) -> Any:
+    from rich.console import Group
+
+    def row(name: str, one: dict[str, Any]) -> list[Any]:
+        closed = one["outcomes"]["closed"]
+        share = "-" if closed["value"] is None else f"{closed['value']:.2f} of {closed['n']}"
+        at = one["random_entry_percentile"]
+        return [name, one["entries"], f"{one['net_pnl_usd']:,.2f}", share, "-" if at is None else f"{at:.1f}"]
+
+    header = ("stories", "entries", "net P&L, USD", "gap closed", "percentile among random entries")
+    rows = [row("carry information", told), row("carry none (same prices)", mute)]
+    parts = ["SIMULATED world: every figure below is about made-up prices and headlines", figures,
+             grid(header, rows, title="does it live on the stories?")]  # fmt: skip
+    if shown:
+        parts += [grid(("", f"last entry, {shown['symbol']} at {shown['at']}"), [
+            ("action", shown["action"]), *[("", line) for line in shown["evidence"]],
+            *[("headline", f"{one['age']}: {one['title']}") for one in shown["headlines"] if one["accepted"]][:4],
+        ])]  # fmt: skip
+    return Group(*parts)

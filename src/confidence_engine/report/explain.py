@@ -1,0 +1,214 @@
+"""One decision in words and numbers: what was read, what the price did since, and why nothing (or something) follows.
+
+The record is the source: every figure comes from the decision row, the kernel's stories and the
+verdicts of the text stage. Evidence lines carry no digits, because they go to chat, where a
+number looks like a promise; the numbers stand beside them.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any, Final
+
+import numpy as np
+
+from confidence_engine.config import Config
+from confidence_engine.domain.decision import GATE_NO_EVIDENCE, GATE_WORDS, gate_names
+from confidence_engine.domain.document import known_at
+from confidence_engine.domain.event import SYNTHETIC
+from confidence_engine.domain.instrument import Instrument
+from confidence_engine.domain.units import format_duration, format_time
+from confidence_engine.kernel.state import State
+from confidence_engine.text.reading import Readings
+
+__all__ = ["evidence_lines", "explain", "headlines", "stories"]
+
+FORGET: Final = 14.0
+"""Half-lives after which a headline is no longer shown, as the kernel forgets it then."""
+
+
+def explain(
+    config: Config, one: Instrument, state: State, readings: Readings, decision: np.record, at_ns: int
+) -> dict[str, Any]:
+    """Everything about one decision, JSON-able; numbers that do not exist are null."""
+    names = gate_names(int(decision.gates))
+    items = headlines(config, one, readings, at_ns)
+    newest = max((item for item in items if item["accepted"]), key=lambda item: item["known_ns"], default=None)
+    return {
+        "symbol": one.symbol,
+        "venue": one.venue,
+        "at": format_time(at_ns),
+        "action": _action(decision, names),
+        "side": int(decision.side),
+        "synthetic": bool(decision.marks & SYNTHETIC),
+        "narrative": _narrative(decision),
+        "stories": stories(config, state, int(decision.underlying), at_ns),
+        "price": {
+            "last": _number(decision.price),
+            "last_at": format_time(int(decision.price_ns)) if decision.price_ns else None,
+            "sigma_per_bar": _number(decision.sigma),
+            "atr": _number(decision.atr),
+            "volume_z": _number(decision.volume_z),
+            "warmth": _number(decision.warmth),
+        },
+        "reaction_sigma": _number(decision.reaction),
+        "gap": _number(decision.gap) if decision.side else None,
+        "trigger": _number(decision.trigger),
+        "strength": _number(decision.strength),
+        "confidence": _number(decision.confidence) if decision.side else None,
+        "calibrated": bool(decision.calibrated),
+        "gates": [{"name": name, "why": GATE_WORDS[name]} for name in names],
+        "size": {"r_units": _number(decision.size_r), "lots": int(decision.target_lots - decision.held_lots)},
+        "plan": _plan(one, decision),
+        "evidence": evidence_lines(decision),
+        "newest": _newest(newest, at_ns),
+        "headlines": [{k: v for k, v in item.items() if not k.endswith("_ns")} for item in items],
+        "account": "a fresh account: no position, no earlier trade",
+    }
+
+
+def _number(value: float) -> float | None:
+    return float(value) if math.isfinite(value) else None
+
+
+def _action(decision: np.record, names: list[str]) -> str:
+    if not names:
+        return "buy" if decision.side > 0 else "sell"
+    return "abstain" if decision.gates & (1 << GATE_NO_EVIDENCE) else "stand aside"
+
+
+def _narrative(decision: np.record) -> dict[str, Any] | None:
+    """The reading, or null: no live story is no reading, which is not a neutral one."""
+    if not decision.stories:
+        return None
+    return {
+        "stories": int(decision.stories),
+        "reading": _number(decision.story),
+        "unusual": _number(decision.z_story),
+        "weight": _number(decision.weight),
+        "since": format_time(int(decision.since_ns)),
+    }
+
+
+def _plan(one: Instrument, decision: np.record) -> dict[str, Any] | None:
+    """Levels of an entry that was decided, in quote; null where none was."""
+    if decision.gates:
+        return None
+    return {
+        "entry": "market, at the next open",
+        "reference": _number(decision.price),
+        "invalidation": round(int(decision.stop_ticks) * one.tick, 10),
+        "targets": [round(int(decision.target_ticks) * one.tick, 10)],
+        "until": format_time(int(decision.deadline_ns)),
+        "margin_usd": _number(decision.margin_usd),
+    }
+
+
+def _newest(item: dict[str, Any] | None, at_ns: int) -> dict[str, Any] | None:
+    if item is None:
+        return None
+    age = at_ns - item["published_ns"]  # the stamp is good for an age, never for availability
+    return {"title": item["title"], "published": item["published"], "known": item["known"],
+            "age": format_duration(age), "age_s": age // 1_000_000_000}  # fmt: skip
+
+
+def stories(config: Config, state: State, underlying: int, at_ns: int) -> list[dict[str, Any]]:
+    """Stories the kernel remembers about an underlying, heaviest first; `alive` ones are evidence."""
+    p = config.kernel.narrative
+    told = []
+    for item in state.story[underlying]:
+        if not item.n_documents:
+            continue
+        q = 1.0 - (1.0 - p.publisher_weight) ** int(item.n_publishers)
+        fade = 2.0 ** (-(at_ns - int(item.since_ns)) / p.half_life_ns)
+        weight = item.certainty * item.relevance * item.novelty * q * fade
+        told.append(
+            {
+                "cluster": int(item.cluster),
+                "since": format_time(int(item.since_ns)),
+                "polarity": float(item.polarity),
+                "weight": float(weight),
+                "alive": bool(weight >= p.w_min),
+                "publishers": int(item.n_publishers),
+                "documents": int(item.n_documents),
+            }
+        )
+    return sorted(told, key=lambda one: -one["weight"])
+
+
+def headlines(config: Config, one: Instrument, readings: Readings, at_ns: int) -> list[dict[str, Any]]:
+    """Documents known in the last half-lives, newest first: which became evidence about this underlying, else why not."""
+    universe = [each.name for each in config.universe.underlyings]
+    mine = universe.index(one.underlying)
+    since = at_ns - int(FORGET * config.kernel.narrative.half_life_ns)
+    rows = {int(row["document"]): row for row in readings.rows if row["underlying"] == mine}
+    found = []
+    for k, (document, verdict) in enumerate(zip(readings.documents, readings.verdicts, strict=True)):
+        known = known_at(document, config.timing.news_lag_ns)
+        if not since < known <= at_ns:
+            continue
+        row = rows.get(k)
+        reason = verdict.reason
+        if row is None and verdict.accepted:
+            reason = f"is about {', '.join(universe[m.underlying] for m in verdict.mentions)}"
+        found.append(
+            {
+                "known_ns": known,
+                "published_ns": document.published_ns,
+                "title": document.title,
+                "publisher": document.publisher,
+                "published": format_time(document.published_ns) + (" (date only)" if document.date_only else ""),
+                "known": format_time(known),
+                "age": format_duration(at_ns - document.published_ns),
+                "accepted": row is not None,
+                "why": None if row is not None else reason,
+                **({} if row is None else _read(row)),
+            }
+        )
+    return sorted(found, key=lambda item: (-item["known_ns"], item["title"]))
+
+
+def _read(row: np.void) -> dict[str, Any]:
+    names = ("polarity", "certainty", "novelty", "relevance")
+    return {name: round(float(row[name]), 4) for name in names} | {"cluster": int(row["cluster"])}
+
+
+def evidence_lines(decision: np.record) -> list[str]:
+    """Two or three sentences without a digit."""
+    if not decision.side:
+        return ["There is no live story to act on.", f"{_activity(decision)}."]
+    lean = "bullish" if decision.side > 0 else "bearish"
+    how = _grade(abs(decision.z_story if decision.stories else decision.score_z), (2.0, 1.0, 0.4))
+    lines = [f"The story is {lean}, {how} compared with earlier ones.", _since(decision)]
+    if decision.strength > 0.0:
+        lines.append(f"The case is {_grade(decision.strength, (0.3, 0.12, 0.04))}; {_activity(decision).lower()}.")
+    else:
+        lines.append(f"The gap is too small to act on; {_activity(decision).lower()}.")
+    return lines
+
+
+def _grade(value: float, steps: tuple[float, float, float]) -> str:
+    for step, word in zip(steps, ("very strong", "strong", "mild"), strict=True):
+        if value >= step:
+            return word
+    return "faint"
+
+
+def _since(decision: np.record) -> str:
+    """What the price did with the story."""
+    if not math.isfinite(decision.reaction):
+        return "What the price made of it is not known." if decision.stories else "It comes from a score."
+    moved = decision.reaction * decision.side
+    if moved > 2.0:
+        return "The price has run with it already."
+    if moved > 0.5:
+        return "The price has begun to follow."
+    return "The price has gone against it since." if moved < -0.5 else "The price has hardly moved since."
+
+
+def _activity(decision: np.record) -> str:
+    if not math.isfinite(decision.volume_z):
+        return "How many take part is not known"
+    if decision.volume_z > 0.5:
+        return "The market is busier than usual"
+    return "The market is quieter than usual" if decision.volume_z < -0.5 else "Activity is normal"
