@@ -13,6 +13,7 @@ import sys
 from typing import Any, NamedTuple
 
 import numpy as np
+from tests.kernel.world import BAR_NS, PERP, START, make_state, walk
 
 from confidence_engine.domain.event import (
     EVENT,
@@ -31,7 +32,6 @@ from confidence_engine.kernel.out import Out, clear, new_out
 from confidence_engine.kernel.params import Params
 from confidence_engine.kernel.state import State, state_hash
 from confidence_engine.venues import sim
-from tests.kernel.world import BAR_NS, PERP, START, make_state, walk
 
 __all__ = ["Said", "World", "digest", "narrow", "play", "world"]
 

@@ -16,6 +16,9 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.drivers.tape import Said, World, digest, narrow, play, world
+from tests.kernel.world import START
+from tests.ledger_reference import curve
 
 from confidence_engine.domain.event import COMMAND, FUNDING, SIGNAL, TIMER, signal_events, timer_events
 from confidence_engine.domain.jit import jit_enabled
@@ -24,9 +27,6 @@ from confidence_engine.domain.units import SECOND_NS
 from confidence_engine.drivers.loop import run
 from confidence_engine.kernel.out import STATUS_NO_ROOM, STATUS_UNSOUND, clear, new_out
 from confidence_engine.venues import sim
-from tests.drivers.tape import Said, World, digest, narrow, play, world
-from tests.kernel.world import START
-from tests.ledger_reference import curve
 
 pytestmark = pytest.mark.skipif(not jit_enabled(), reason="the loop is compiled: run these without NUMBA_DISABLE_JIT")
 

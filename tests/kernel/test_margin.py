@@ -1,4 +1,4 @@
-"""kernel.margin against the maintenance equation solved by bisection, where the tier is the one that holds at that price."""
+"""kernel.margin against the maintenance equation solved by bisection, in the tier that holds at that price."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
+from tests.kernel.world import PERP, TIERS, make_state
 
 from confidence_engine.domain.instrument import Tier
 from confidence_engine.kernel.margin import liquidation_price, maintenance, margin_for, unit
-from tests.kernel.world import PERP, TIERS, make_state
 
 LOTS = st.integers(1, 500_000)
 SIDES = st.sampled_from([-1, 1])

@@ -7,13 +7,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.kernel.world import START, make_params, make_state, signal
 
 from confidence_engine.domain.units import HOUR_NS, MINUTE_NS
 from confidence_engine.kernel import narrative
 from confidence_engine.kernel.state import ITEMS
-from tests.kernel.world import START, make_params, make_state, signal
 
 SEEDS = st.integers(0, 2**32 - 1)
 HALF = 90 * MINUTE_NS
@@ -100,6 +100,7 @@ class SlowReader:
         return read
 
 
+@settings(max_examples=30)
 @given(SEEDS)
 def test_matches_a_reader_that_keeps_every_document(seed: int) -> None:
     s, p = make_state(), make_params()
@@ -188,6 +189,7 @@ def test_what_independent_publishers_say_is_averaged() -> None:
     assert (item.relevance, item.novelty, item.since_ns) == (0.8, 0.7, START)  # it was known from its first telling on
 
 
+@settings(max_examples=30)
 @given(SEEDS)
 def test_polarities_flipped_flip_the_reading_and_nothing_else(seed: int) -> None:
     p, plain, flipped = make_params(), make_state(), make_state()
@@ -221,6 +223,7 @@ def test_a_neutral_story_is_a_reading() -> None:
     assert (got["live"], got["story"], got["z_story"], got["lead"]) == (1, 0.0, 0.0, 7)
 
 
+@settings(max_examples=30)
 @given(SEEDS)
 def test_one_reading_a_story(seed: int) -> None:
     s, p, slow = make_state(), make_params(), SlowReader(make_params(), 0.5)
@@ -323,6 +326,7 @@ def test_old_readings_fade_by_half_after_their_half_life(seed: int, n: int) -> N
     assert spread2 == pytest.approx(w @ (x - w @ x) ** 2, rel=1e-9, abs=1e-12)
 
 
+@settings(max_examples=30)
 @given(SEEDS, st.integers(0, 17))
 def test_the_future_changes_nothing(seed: int, cut: int) -> None:
     p, plain, other = make_params(), make_state(), make_state()

@@ -7,14 +7,14 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.kernel.world import BAR_NS, START, YEAR_S, bar, make_params, make_state, walk
 
 from confidence_engine.domain.event import BACKFILL, DEGRADED
 from confidence_engine.domain.units import DAY_NS, HOUR_NS, MINUTE_NS
 from confidence_engine.kernel import price
 from confidence_engine.kernel.state import RING_BARS
-from tests.kernel.world import BAR_NS, START, YEAR_S, bar, make_params, make_state, walk
 
 SEEDS = st.integers(0, 2**32 - 1)
 SESSIONS = 252.0 * 6.5 * 3600.0
@@ -110,7 +110,8 @@ def test_matches_the_formulas_over_the_whole_history(seed: int, bar_ns: int) -> 
     rows, closes = walk(rng, n), times(n + 40, bar_ns)
     rows[rng.random(n) < 0.1, 4] = 0.0
     closes = np.sort(rng.choice(closes, n, replace=False))  # bars are missing here and there
-    p = make_params(price={"volume_obs": 12.0, "vol_half_life_ns": 2 * HOUR_NS, "atr_frame_ns": 6 * BAR_NS, "atr_obs": 3.0})
+    short = {"volume_obs": 12.0, "vol_half_life_ns": 2 * HOUR_NS, "atr_frame_ns": 6 * BAR_NS, "atr_obs": 3.0}
+    p = make_params(price=short)
     s = make_state(bar_ns=bar_ns)
     seen = observe(s, p, rows, closes)
     assert seen[-1, 0] == pytest.approx(reference_sigma(rows, closes, p, bar_ns), rel=1e-9)
@@ -118,6 +119,7 @@ def test_matches_the_formulas_over_the_whole_history(seed: int, bar_ns: int) -> 
     assert seen[-1, 2] == pytest.approx(reference_volume(rows, closes, p), rel=1e-9, abs=1e-9)
 
 
+@settings(max_examples=20)
 @given(SEEDS)
 def test_atr_is_wilders_on_closed_frames(seed: int) -> None:
     rows, p = walk(np.random.default_rng(seed), 12 * 6 + 5), make_params(price={"atr_obs": 4.0})
@@ -134,6 +136,7 @@ def test_atr_is_wilders_on_closed_frames(seed: int) -> None:
         assert (s.asset[0].atr == before) == (k < 8)
 
 
+@settings(max_examples=20)
 @given(SEEDS, st.sampled_from([0.1, 10.0, 1e4]))
 def test_units_of_price_and_volume_do_not_matter(seed: int, scale: float) -> None:
     rows, p = walk(np.random.default_rng(seed), 80), make_params(price={"full_obs": 300, "min_obs": 20})
@@ -146,6 +149,7 @@ def test_units_of_price_and_volume_do_not_matter(seed: int, scale: float) -> Non
     assert price.since(scaled, 0, at, 4.0) == pytest.approx(price.since(plain, 0, at, 4.0), rel=1e-8, abs=1e-9)
 
 
+@settings(max_examples=20)
 @given(SEEDS, st.integers(0, 60))
 def test_the_future_changes_nothing(seed: int, cut: int) -> None:
     rng = np.random.default_rng(seed)
@@ -176,6 +180,17 @@ def test_no_trade_scores_minus_four_and_teaches_nothing() -> None:
     assert s.slot.tobytes() == before.tobytes()
 
 
+def test_an_unknown_volume_is_not_no_volume() -> None:
+    s, p = make_state(), make_params(price={"volume_smooth": 1.0})
+    rows = walk(np.random.default_rng(3), 60)
+    rows[:, 4] = np.nan
+    assert np.isnan(observe(s, p, rows, times(60))[:, 2]).all()
+    rows[:, 4] = np.nan_to_num(rows[:, 4], nan=5.0) * np.linspace(1, 2, 60)
+    last = observe(s, p, rows, times(60))[-1, 2]
+    price.observe(s, 0, bar(s, 0, int(times(61)[-1]), 1.0, 1.0, 1.0, 1.0, math.nan), p.price)
+    assert s.asset[0].volume_z == last
+
+
 def test_volume_is_compared_with_its_own_hour_once_that_is_known() -> None:
     closes = times(24 * 7 * 5, HOUR_NS)
     hour, week = ((closes - 1) // HOUR_NS) % 24, ((closes - 1) // HOUR_NS) % 168
@@ -202,8 +217,8 @@ def test_missing_bars_are_time_round_the_clock_and_nothing_in_sessions(missing: 
     sigma = observe(s, p, rows, closes)[-1, 0]
     assert sigma == pytest.approx(reference_sigma(rows, closes, p, BAR_NS, year_s), rel=1e-12)
     bars = 1.0 if sessions else 1.0 + missing
-    start = s.ring[0, 2].sigma
-    assert price.since(s, 0, int(closes[2]), 40.0) == pytest.approx(math.log(1.01) / (start * math.sqrt(bars)), rel=1e-12)
+    expected = math.log(1.01) / (s.ring[0, 2].sigma * math.sqrt(bars))
+    assert price.since(s, 0, int(closes[2]), 40.0) == pytest.approx(expected, rel=1e-12)
 
 
 def test_a_bar_as_long_as_a_session_has_the_volatility_of_a_session() -> None:
@@ -226,6 +241,7 @@ def test_the_bar_of_a_moment_is_the_last_one_closed_by_then(n: int, ago: int) ->
         assert price.at(s, 0, moment) == expected
 
 
+@settings(max_examples=20)
 @given(SEEDS, st.integers(0, 60), st.integers(0, BAR_NS - 1))
 def test_reaction_counts_from_the_last_bar_closed_when_the_story_was_known(seed: int, k: int, late: int) -> None:
     rng = np.random.default_rng(seed)
@@ -263,12 +279,13 @@ def test_warmth_rises_from_the_least_history_to_the_full() -> None:
 
 def test_what_a_bar_leaves_behind() -> None:
     s, p = make_state(2), make_params()
-    event = bar(s, 1, START + BAR_NS, 5.0, 7.0, 4.0, 6.0, 3.0, known_ns=START + BAR_NS + MINUTE_NS, marks=DEGRADED | BACKFILL)
+    known, marks = START + BAR_NS + MINUTE_NS, DEGRADED | BACKFILL
+    event = bar(s, 1, START + BAR_NS, 5.0, 7.0, 4.0, 6.0, 3.0, known_ns=known, marks=marks)
     price.observe(s, 1, event, p.price)
     a = s.asset[1]
     assert (a.open, a.high, a.low, a.price, a.close_ns) == (5.0, 7.0, 4.0, 6.0, START + BAR_NS)
-    assert (a.known_ns, a.n_bars, a.due) == (START + BAR_NS + MINUTE_NS, 1, 1)
-    assert a.seen_marks == DEGRADED | BACKFILL
+    assert (a.known_ns, a.n_bars, a.due) == (known, 1, 1)
+    assert a.seen_marks == marks
     assert s.asset[0].n_bars == 0
 
 

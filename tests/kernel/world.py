@@ -45,7 +45,7 @@ def make_state(
     year_s: float = YEAR_S,
     **overrides: Any,
 ) -> State:
-    """A state before its first event: spot unless `**PERP`; every asset has an underlying of its own unless one is named."""
+    """A state before its first event: spot unless `**PERP`; an underlying for every asset unless one is named."""
     spot: dict[str, Any] = {
         "venue": "test", "klass": "crypto", "quote": "USDT", "tick": 0.01, "lot": 0.001, "min_notional": 5.0,
         "taker": 0.001, "maker": 0.001, "half_spread": 0.0002,

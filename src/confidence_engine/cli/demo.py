@@ -22,19 +22,20 @@ if TYPE_CHECKING:
 __all__ = ["demo"]
 
 START: Final = "2025-01-01"
-VENUE: Final = "world"
 WARMUP_DAYS: Final = 15
 
 
 def demo(
     ctx: typer.Context,
     seed: Annotated[int, typer.Option(min=0, help="Another seed is another world.")] = 7,
-    days: Annotated[int, typer.Option(min=WARMUP_DAYS + 5, max=400, help="Length of the world.")] = 60,
+    days: Annotated[int, typer.Option(min=WARMUP_DAYS + 5, max=400, help="Length of the world.")] = 90,
     as_json: Json = False,
 ) -> None:
     """Run the whole pipeline on a small simulated world."""
     from confidence_engine.cli.replay import run_once, summary_table
     from confidence_engine.cli.warm import compile_kernel
+    from confidence_engine.config import load
+    from confidence_engine.config.simulated import write_simulated
     from confidence_engine.domain.units import DAY_NS, parse_time
     from confidence_engine.feeds.store import Store
 
@@ -43,7 +44,7 @@ def demo(
     compile_kernel()
     begin = parse_time(START)
     told, mute = _world(seed, begin, days, 1.0), _world(seed, begin, days, 0.0)
-    config = _configure(folder, told, seed)
+    config = load(write_simulated(folder / "config", told.underlyings, told.ticks, WARMUP_DAYS))
     store = Store(folder / f"world-{seed}-{days}")
     _fill(store, told, seed)
     start, end = begin + WARMUP_DAYS * DAY_NS, begin + days * DAY_NS
@@ -60,37 +61,9 @@ def _world(seed: int, begin_ns: int, days: int, information: float) -> World:
     return generate(seed, start_ns=begin_ns, days=days, information=information)
 
 
-def _configure(folder: Path, world: World, seed: int) -> Config:
-    """The demo's config and universe as files, so that they can be read, changed and replayed."""
-    from confidence_engine.config import load
-    from confidence_engine.feeds.world import symbol_of
-
-    where = folder / "config"
-    where.mkdir(parents=True, exist_ok=True)
-    lines = ["# Universe of the simulated world; written by `confidence demo`.", "", "[class.crypto]",
-             "annual_volatility = 0.6", "story_spread = 0.5", "trading_seconds_per_year = 31_536_000"]  # fmt: skip
-    for one in world.underlyings:
-        lines += ["", f"[underlying.{one.name}]", 'class = "crypto"', f'sector = "{one.sector}"',
-                  f"names = {list(one.names)}", f"tickers = {list(one.tickers)}"]  # fmt: skip
-    for one in world.underlyings:
-        tick = world.ticks[symbol_of(one)]
-        lines += ["", "[[instrument]]", f'symbol = "{symbol_of(one)}"', f'venue = "{VENUE}"', f'underlying = "{one.name}"',
-                  f"tick = {tick!r}", "lot = 0.001", "min_notional = 5", 'taker = "5bps"', 'maker = "2bps"',
-                  'half_spread = "1bps"', "max_leverage = 25", "can_short = true", 'liquidation_fee = "1.25%"',
-                  'funding = "8h"', "tiers = [{ cap_usd = 1_000_000, rate = 0.01 }]"]  # fmt: skip
-    (where / "universe.toml").write_text("\n".join(lines) + "\n", encoding="utf-8")
-    symbols = [symbol_of(one) for one in world.underlyings]
-    config = ["# Agent of the simulated world; written by `confidence demo`.", "", 'universe = "universe.toml"', "",
-              "[agent]", 'name = "demo"', f'venue = "{VENUE}"', f"symbols = {symbols}", f'warmup = "{WARMUP_DAYS}d"', "",
-              "[timing]", 'news_lag = "0s"', "", "[kernel.risk]", "gross_max = 2.0"]  # fmt: skip
-    path = where / "demo.toml"
-    path.write_text("\n".join(config) + "\n", encoding="utf-8")
-    del seed
-    return load(path)
-
-
 def _fill(store: Store, world: World, seed: int) -> None:
     """Import the world like any other data; a second time changes nothing."""
+    from confidence_engine.config.simulated import VENUE
     from confidence_engine.domain.units import MINUTE_NS
     from confidence_engine.feeds.store import Batch
 

@@ -42,11 +42,8 @@ def plan(s, i, d, stop_distance, p):
     """Freeze stop, target, ratchet and deadline of the entry decided in `d`."""
     b, inst = s.book[i], s.inst[i]
     atr = stop_distance / p.stop_atr
-    stop = (d.price - d.side * stop_distance) / inst.tick
-    goal = (d.price + d.side * p.target_atr * atr) / inst.tick
-    b.stop_ticks = int(math.floor(stop)) if d.side > 0 else int(math.ceil(stop))
-    b.target_ticks = int(math.ceil(goal)) if d.side > 0 else int(math.floor(goal))
-    b.stop_ticks, b.target_ticks = max(b.stop_ticks, 1), max(b.target_ticks, 1)
+    b.stop_ticks = orders.ticks_of(inst, d.price - d.side * stop_distance, -d.side)
+    b.target_ticks = orders.ticks_of(inst, d.price + d.side * p.target_atr * atr, d.side)
     b.plan_atr, b.trail_from, b.trail_by = atr, p.trail_from_atr * atr, p.trail_atr * atr
     b.deadline_ns = s.head[0].now_ns + p.hold_ns
     b.trailed, b.best = 0, math.nan
@@ -98,7 +95,6 @@ def _ratchet(s, i, out):
     side = 1 if b.lots > 0 else -1
     if b.exit_id != 0 or not (b.best - b.entry_price) * side >= b.trail_from:  # also when there is no best price yet
         return
-    level = (b.best - side * b.trail_by) / s.inst[i].tick
-    ticks = int(math.floor(level)) if side > 0 else int(math.ceil(level))
+    ticks = orders.ticks_of(s.inst[i], b.best - side * b.trail_by, -side)
     if (ticks - b.stop_ticks) * side > 0:
         orders.amend_stop(s, i, out, ticks)

@@ -1,4 +1,4 @@
-"""Why nothing is entered, as bits. Every gate is looked at, so a refusal names all its reasons.
+"""Why nothing is entered, as bits. Every gate that has something to look at is asked: a refusal names all its reasons.
 
 `data` asks whether the inputs may be believed at all, `check` whether the case is strong and
 timely enough. Limits of the account come later, in sizing and risk.
@@ -6,6 +6,7 @@ timely enough. Limits of the account come later, in sizing and risk.
 
 from __future__ import annotations
 
+import math
 from typing import Annotated, NamedTuple
 
 from confidence_engine.domain.decision import (
@@ -61,7 +62,7 @@ def check(s, i, now_ns, d, evidence, p):
     bits = 0
     if not evidence or d.side == 0:
         return 1 << GATE_NO_EVIDENCE
-    if not d.gap == d.gap:
+    if math.isnan(d.gap):
         return 1 << GATE_PRICE_COLD
     if abs(d.gap) < d.trigger:
         bits |= 1 << GATE_SMALL_GAP

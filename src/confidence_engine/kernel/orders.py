@@ -7,6 +7,8 @@ moment it is decided until the venue says it is done.
 
 from __future__ import annotations
 
+import math
+
 from confidence_engine.domain.decision import GATE_TOO_SMALL
 from confidence_engine.domain.event import fill_leaves, fill_order, reject_order
 from confidence_engine.domain.jit import stage
@@ -23,7 +25,7 @@ from confidence_engine.domain.order import (
 )
 from confidence_engine.kernel.margin import unit
 
-__all__ = ["amend_stop", "diff", "emit", "filled", "parcel", "protect", "reduce", "settle", "stand_down"]
+__all__ = ["amend_stop", "diff", "emit", "filled", "parcel", "protect", "reduce", "settle", "stand_down", "ticks_of"]
 
 
 @stage
@@ -44,6 +46,16 @@ def _next_id(s):
     h = s.head[0]
     h.order_seq += 1
     return h.order_seq
+
+
+@stage
+def ticks_of(inst, price, side):
+    """Price in ticks, rounded up for side > 0 and down else; at least one."""
+    exact = price / inst.tick
+    nearest = math.floor(exact + 0.5)
+    if abs(exact - nearest) < 1e-6:  # a price that is a tick but for the last bits of its float
+        return max(int(nearest), 1)
+    return max(int(math.ceil(exact)) if side > 0 else int(math.floor(exact)), 1)
 
 
 @stage

@@ -86,7 +86,7 @@ def _volatility(s, i, close_ns, close, p):
 
 @stage
 def _bars(s, i, passed_ns, counted):
-    """Bars of time that passed, at least one: round the clock a missing bar is time too, in sessions only bars count."""
+    """Bars of time that passed, at least one: round the clock a missing bar is time, in sessions only bars count."""
     inst = s.inst[i]
     if s.klass[inst.klass].year_s >= 365 * 86400.0:
         return max(1.0, math.floor(passed_ns / inst.bar_ns + 0.5))
@@ -117,8 +117,10 @@ def _frame(s, i, close_ns, p):
 
 @stage
 def _participation(s, i, close_ns, volume, p):
-    """Smoothed surprise of log volume, in deviations, clipped to +-4; no trade at all scores -4."""
+    """Smoothed surprise of log volume, in deviations, clipped to +-4; no trade scores -4, an unknown volume nothing."""
     a = s.asset[i]
+    if math.isnan(volume):
+        return
     hour = (close_ns - 1) // HOUR_NS
     day, week = 1 + hour % 24, 25 + hour % 168
     score = -4.0

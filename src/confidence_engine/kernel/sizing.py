@@ -49,7 +49,7 @@ def target(s, i, d, stop_distance, p):
 def afford(s, i, d, lots, stop_distance, p):
     """Lots whose margin fits the budget, and that margin in quote; sets GATE_MARGIN where none does."""
     h = s.head[0]
-    liquidation = d.price - d.side * p.liquidation_stops * stop_distance
+    liquidation = max(d.price - d.side * p.liquidation_stops * stop_distance, 0.0)
     needed = margin_for(s, i, lots, d.price, liquidation, p.leverage)
     budget = h.equity if s.inst[i].max_leverage <= 1.0 else h.equity * p.margin_budget
     free = min(budget, h.balance) - h.used_margin

@@ -88,26 +88,34 @@ def _title(figure: Figure, p: Picture) -> None:
 
 
 def _equity(ax: Axes, p: Picture) -> None:
-    x, y = thin(_days(p.ts_ns), p.equity)
-    ax.plot(x, y, color=_INK, lw=1.3, label=f"equity, ends at {p.equity[-1]:,.0f}")
-    if p.hold is not None:
-        x, y = thin(_days(p.ts_ns), p.hold)
-        ax.plot(x, y, color=_GREY, lw=1.0, label=f"hold, ends at {p.hold[-1]:,.0f}")
+    _own_and_hold(ax, p.ts_ns, p.equity, p.hold, "equity", "USD", f"equity, ends at {p.equity[-1]:,.0f}", _INK)
     ax.axhline(p.equity[0], color="black", lw=0.5, ls=":")
-    ax.set_ylabel("equity, USD")
     ax.yaxis.set_major_formatter("{x:,.0f}")
-    _legend(ax)
 
 
 def _drawdown(ax: Axes, p: Picture) -> None:
-    for name, curve, colour in (("hold", p.hold, _GREY), ("equity", p.equity, _BAD)):
-        if curve is None:
-            continue
-        fall = 100.0 * (curve / np.maximum.accumulate(curve) - 1.0)
-        x, y = thin(_days(p.ts_ns), fall)
-        ax.plot(x, y, color=colour, lw=0.9, label=f"{name}, deepest {float(fall.min()):.1f} %")
-    ax.set_ylabel("drawdown, %")
-    _legend(ax)
+    fall, held = (None if c is None else 100.0 * (c / np.maximum.accumulate(c) - 1.0) for c in (p.equity, p.hold))
+    assert fall is not None
+    label = f"equity, deepest {float(fall.min()):.2f} %"
+    _own_and_hold(ax, p.ts_ns, fall, held, "drawdown", "%", label, _BAD)
+
+
+def _own_and_hold(
+    ax: Axes, ts: np.ndarray, own: np.ndarray, hold: np.ndarray | None, what: str, unit: str, label: str, colour: str
+) -> None:
+    """Our curve on the left scale; holding on a scale of its own, or small sizes would be a flat line beside it."""
+    lines = ax.plot(*thin(_days(ts), own), color=colour, lw=1.2, label=label, zorder=3)
+    ax.set_ylabel(f"{what}, {unit}")
+    if hold is not None:
+        right = ax.twinx()
+        end = f"ends at {hold[-1]:,.0f}" if unit == "USD" else f"deepest {float(hold.min()):.1f} %"
+        lines += right.plot(*thin(_days(ts), hold), color=_GREY, lw=0.8, label=f"hold (right scale), {end}")
+        right.set_ylabel(f"hold, {unit}", color=_GREY)
+        right.yaxis.set_major_formatter("{x:,.0f}" if unit == "USD" else "{x:g}")
+        right.tick_params(axis="y", colors=_GREY)
+        ax.set_zorder(right.get_zorder() + 1)
+        ax.patch.set_visible(False)
+    _legend(ax, lines)
 
 
 def _price(ax: Axes, p: Picture) -> None:
@@ -154,9 +162,10 @@ def _gap(ax: Axes, p: Picture) -> None:
     _legend(ax)
 
 
-def _legend(ax: Axes) -> None:
+def _legend(ax: Axes, lines: list[Any] | None = None) -> None:
     """In one row above the strip, where it hides nothing."""
     row = ax.legend(
+        handles=lines,
         loc="lower right", bbox_to_anchor=(1.0, 0.98), ncols=6, fontsize=9, frameon=False, borderaxespad=0.1
     )
     row.set_in_layout(False)  # the strips keep their place whatever they show

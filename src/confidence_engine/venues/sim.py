@@ -40,9 +40,10 @@ from confidence_engine.domain.order import (
 )
 from confidence_engine.domain.params import Bound
 from confidence_engine.domain.units import MILLI_NS, MINUTE_NS, SECOND_NS
+from confidence_engine.kernel import orders
 from confidence_engine.kernel.margin import unit
 from confidence_engine.kernel.state import record_of
-from confidence_engine.venues.sim_fills import drop, fill, free, liquidate_gap, protect, slip, tell, ticks_of
+from confidence_engine.venues.sim_fills import drop, fill, free, liquidate_gap, protect, slip, tell
 
 __all__ = ["PAST", "QUEUE", "WORK", "WORKS", "Params", "Venue", "accept", "fund", "match", "new_venue"]
 
@@ -248,7 +249,7 @@ def _market(v, s, i, k, event, opened, p):
     late = max(p.latency_ns, w.active_ns - opened)
     drift = p.drift * pos.sigma * math.sqrt(late / inst.bar_ns)
     price = bar_open(event) * (1.0 + side * (drift + slip(v, s, i, wanted, p)))
-    ticks = ticks_of(inst, price, side)
+    ticks = orders.ticks_of(inst, price, side)
     if w.reduce_only:
         wanted = min(wanted, abs(pos.lots)) if pos.lots * side < 0 else 0
     else:

@@ -13,10 +13,11 @@ import math
 from confidence_engine.domain.event import CANCELLED, FILL, LIQUIDATION, bar_high, bar_low, bar_open
 from confidence_engine.domain.jit import stage
 from confidence_engine.domain.order import ORDER_MARKET, ORDER_STOP, ORDER_TARGET
+from confidence_engine.kernel import orders
 from confidence_engine.kernel.ledger import blend
 from confidence_engine.kernel.margin import liquidation_price, unit
 
-__all__ = ["drop", "fill", "free", "liquidate_gap", "protect", "slip", "tell", "ticks_of"]
+__all__ = ["drop", "fill", "free", "liquidate_gap", "protect", "slip", "tell"]
 
 
 @stage
@@ -58,16 +59,6 @@ def drop(v, i, k, known_ns, spoken):
         if w.order_id != 0 and w.parent == order and w.armed == 0:
             w.order_id = 0
             v.pos[i].works -= 1
-
-
-@stage
-def ticks_of(inst, price, side):
-    """Price in ticks, rounded against the side that trades; at least one."""
-    exact = price / inst.tick
-    nearest = math.floor(exact + 0.5)
-    if abs(exact - nearest) < 1e-6:  # a price that is a tick but for the last bit of its float
-        return max(int(nearest), 1)
-    return max(int(math.ceil(exact)) if side > 0 else int(math.floor(exact)), 1)
 
 
 @stage
@@ -153,7 +144,7 @@ def _stop_out(v, s, i, k, side, event, opened, p):
     lots = min(abs(pos.lots), pos.room)
     if lots == 0:
         return
-    ticks = ticks_of(inst, touched * (1.0 - side * slip(v, s, i, lots, p)), -side)
+    ticks = orders.ticks_of(inst, touched * (1.0 - side * slip(v, s, i, lots, p)), -side)
     fill(v, s, i, w.order_id, -side * lots, ticks, inst.taker * p.fee_factor, 0.0,
           opened + p.latency_ns, event.ts_known, side * lots - pos.lots)  # fmt: skip
 
@@ -191,7 +182,7 @@ def _liquidate(v, s, i, side, level, opening, event, p):
     price = min(opening, level) if side > 0 else max(opening, level)
     bankrupt = pos.entry_price - side * pos.margin / size
     price = max(price, bankrupt) if side > 0 else min(price, bankrupt)
-    ticks = ticks_of(inst, price, side)  # towards the owner: the margin is all that can be lost
+    ticks = orders.ticks_of(inst, price, side)  # towards the owner: the margin is all that can be lost
     price = ticks * inst.tick
     left = max(pos.margin + side * size * (price - pos.entry_price), 0.0)
     fee = min(size * price * inst.liquidation_fee * p.fee_factor, left)

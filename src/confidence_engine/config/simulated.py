@@ -1,0 +1,72 @@
+"""The config of a simulated world, written as files so that it can be read, changed and replayed like any other."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Final
+
+from confidence_engine.domain.instrument import Underlying
+
+__all__ = ["VENUE", "write_simulated"]
+
+VENUE: Final = "world"
+
+_UNIVERSE: Final = """# Universe of a simulated world; written by the engine.
+
+[class.crypto]
+annual_volatility = 0.6
+story_spread = 0.5
+trading_seconds_per_year = 31_536_000
+
+[venue.{venue}]
+lot = 0.001
+min_notional = 5
+taker = "5bps"
+maker = "2bps"
+half_spread = "1bps"
+max_leverage = 25
+can_short = true
+liquidation_fee = "1.25%"
+funding = "8h"
+"""
+
+_AGENT: Final = """# Agent of a simulated world; written by the engine.
+
+universe = "universe.toml"
+
+[agent]
+name = "simulated"
+venue = "{venue}"
+symbols = {symbols}
+warmup = "{warmup_days}d"
+
+[timing]
+news_lag = "0s"
+
+[kernel.divergence]
+trigger = 0.5    # a few made-up coins tell fewer stories at a time than a market does
+"""
+
+
+def write_simulated(
+    folder: Path, underlyings: Sequence[Underlying], ticks: Mapping[str, float], warmup_days: int
+) -> Path:
+    """Write universe.toml and simulated.toml into `folder` and return the second; ticks: symbol -> price step."""
+    folder.mkdir(parents=True, exist_ok=True)
+    text = [_UNIVERSE.format(venue=VENUE)]
+    for one in underlyings:
+        text.append(
+            f'[underlying.{one.name}]\nclass = "crypto"\nsector = "{one.sector}"\n'
+            f"names = {list(one.names)}\ntickers = {list(one.tickers)}\n"
+        )
+    for one, (symbol, tick) in zip(underlyings, ticks.items(), strict=True):
+        text.append(
+            f'[[instrument]]\nsymbol = "{symbol}"\nvenue = "{VENUE}"\nunderlying = "{one.name}"\ntick = {tick!r}\n'
+            'tiers = [[1_000_000, "1%"]]\n'
+        )
+    (folder / "universe.toml").write_text("\n".join(text), encoding="utf-8")
+    path = folder / "simulated.toml"
+    agent = _AGENT.format(venue=VENUE, symbols=list(ticks), warmup_days=warmup_days)
+    path.write_text(agent, encoding="utf-8")
+    return path
