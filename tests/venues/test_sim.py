@@ -232,6 +232,7 @@ def test_protection_ends_with_an_entry_that_never_filled() -> None:
         street.submit(0, ORDER_TARGET, trigger=10_300, reduce=1, parent=entry)
         if how == "cancelled":
             street.cancel(entry)
+            street.bar(100.0)
         if how == "expired":
             street.bar(100.0, v=0.0)
         assert street.working() == set(), how
@@ -468,14 +469,23 @@ def test_a_venue_has_a_limit_of_open_orders() -> None:
     assert refusal(street) == words.REJECT_NAMES[words.REJ_MARGIN]
 
 
-def test_an_order_taken_back_is_said_to_be_cancelled_after_the_latency() -> None:
+def test_an_order_taken_back_in_time_for_the_open_does_not_trade() -> None:
     street = Street()
     street.quiet(100.0)
     order = street.submit(1000)
     street.cancel(order)
-    (said,) = street.told()
-    assert (said.kind, said.order, said.ts_known) == ("cancelled", order, street.now + 2 * SECOND_NS + LATENCY)
-    assert street.bar(100.0) == []
+    (said,) = street.bar(100.0)
+    assert (said.kind, said.order, said.ts_known) == ("cancelled", order, street.now)
+
+
+def test_an_order_taken_back_within_a_bar_has_traded_at_its_open() -> None:
+    street = Street(assume=FREE, equity=1e9)
+    street.quiet(100.0)
+    order = street.submit(1_000_000)
+    street.bar(100.0)
+    street.cancel(order, after_ns=60 * SECOND_NS)
+    assert [(x.kind, x.lots) for x in street.bar(100.0)] == [("fill", 250_000)]
+    assert [(x.kind, x.order) for x in street.bar(100.0)] == [("cancelled", order)]
 
 
 def test_taking_back_what_is_gone_says_nothing() -> None:

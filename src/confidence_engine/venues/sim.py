@@ -74,7 +74,7 @@ POSITION: Final = record_of(
 TRADED: Final = record_of("volume", "move2")
 WORK: Final = record_of(
     "order_id:i", "kind:i", "lots:i", "trigger:i", "reduce_only:i", "parent:i", "margin_a_lot", "active_ns:i",
-    "waited:i", "next_trigger:i", "next_ns:i", "armed:i", "hit:i",
+    "waited:i", "next_trigger:i", "next_ns:i", "gone_ns:i", "armed:i", "hit:i",
 )  # fmt: skip
 
 
@@ -106,7 +106,9 @@ def accept(v, s, intent, p):
     if intent.action == INTENT_CANCEL:
         k = _find(v, i, intent.order_id)
         if k >= 0:
-            drop(v, i, k, intent.ts_ns + p.latency_ns, True)
+            v.work[i, k].gone_ns = intent.ts_ns + p.latency_ns
+            if v.pos[i].lots == 0 and v.work[i, k].reduce_only:
+                drop(v, i, k, intent.ts_ns + p.latency_ns, True)
         return
     if intent.action == INTENT_AMEND:
         k = _find(v, i, intent.order_id)
@@ -161,7 +163,7 @@ def _place(v, i, intent, p):
             w.order_id, w.kind, w.lots, w.trigger = intent.order_id, intent.kind, intent.lots, intent.trigger_ticks
             w.reduce_only, w.parent, w.waited, w.next_ns, w.next_trigger = intent.reduce_only, intent.parent_id, 0, 0, 0
             w.margin_a_lot = intent.margin_usd / abs(intent.lots) if intent.lots != 0 else 0.0
-            w.active_ns, w.hit = intent.ts_ns + p.latency_ns, 0
+            w.active_ns, w.gone_ns, w.hit = intent.ts_ns + p.latency_ns, 0, 0
             w.armed = 1 if intent.parent_id == 0 or v.pos[i].lots != 0 else 0
             v.pos[i].works += 1
             return REJ_NONE
@@ -200,7 +202,7 @@ def match(v, s, event, p):
     if pos.lots != 0 or pos.works > 0:
         opened = event.ts_event - inst.bar_ns
         _conditions(v, s, event, p)
-        _wake(v, i, opened, p)
+        _wake(v, i, event, opened, p)
         liquidate_gap(v, s, event, p)
         for reduce_only in (1, 0):
             for k in range(WORKS):
@@ -232,10 +234,12 @@ def _conditions(v, s, event, p):
 
 
 @stage
-def _wake(v, i, opened, p):
-    """Amended triggers hold from the first bar that opens after they arrived."""
+def _wake(v, i, event, opened, p):
+    """Changed triggers and cancellations hold from the first bar that opens after they arrived."""
     for k in range(WORKS):
         w = v.work[i, k]
+        if w.order_id != 0 and w.gone_ns != 0 and opened + p.grace_ns >= w.gone_ns:
+            drop(v, i, k, event.ts_known, True)
         if w.order_id != 0 and w.next_ns != 0 and opened + p.grace_ns >= w.next_ns:
             w.trigger, w.next_ns = w.next_trigger, 0
 
