@@ -108,9 +108,9 @@ def _same_decisions(one: np.ndarray, two: np.ndarray) -> None:
 
 
 def test_the_same_publisher_saying_it_five_times_does_not_raise_confidence(futures: Case, futures_run: Result) -> None:
-    again = []
+    again = list(futures.sources.documents)  # as they are: items of one stamp stand in the order of their ids
     for one in futures.sources.documents:
-        for k in range(5):
+        for k in range(1, 5):
             at = one.published_ns + k * 7 * MINUTE_NS
             again.append(
                 msgspec.structs.replace(one, id=body_hash(one.title, str(k), one.publisher, at), published_ns=at)

@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.kernel.money import ended, fill, intents, priced, said
+from tests.kernel.world import BAR_NS, START, make_params, make_state, new_out
 
 from confidence_engine.domain.order import INTENT_SUBMIT, ORDER_MARKET
 from confidence_engine.domain.units import MINUTE_NS
 from confidence_engine.kernel import algos, ledger, orders
-from tests.kernel.money import ended, fill, intents, priced, said
-from tests.kernel.world import BAR_NS, START, make_params, make_state, new_out
 
 PRICE, UNIT = 100.0, 0.001
 

@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.kernel.money import intents, priced, said
+from tests.kernel.world import BAR_NS, START, command, decision, make_params, make_state, new_out
 
 from confidence_engine.domain.order import CMD_FLATTEN, CMD_HALT, INTENT_AMEND, WHY_FLATTEN, WHY_STOP, WHY_TIME
 from confidence_engine.domain.units import HOUR_NS
 from confidence_engine.kernel import exits, risk
-from tests.kernel.money import intents, priced, said
-from tests.kernel.world import BAR_NS, START, command, decision, make_params, make_state, new_out
 
 TICK = 0.01
 prices = st.floats(90.0, 110.0)

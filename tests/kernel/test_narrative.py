@@ -23,6 +23,7 @@ READ = ("live", "amount", "weight", "story", "z_story", "since_ns", "lead", "rea
 def measured(s: Any, at_ns: int, p: Any, u: int = 0) -> dict[str, float]:
     """What underlying u reads at `at_ns`."""
     narrative.measure(s, u, at_ns, p.narrative)
+    narrative.settle(s, u, at_ns, p.narrative)
     return {name: float(s.told[u][name]) for name in READ}
 
 

@@ -131,6 +131,19 @@ def test_a_filled_order_no_longer_works() -> None:
     assert (b.exit_id, b.exit_leaves) == (0, 0)
 
 
+def test_what_an_entry_added_while_leaving_leaves_too() -> None:
+    state, out = make_state(1), new_out(1, 64)
+    b = state.book[0]
+    b.lots, b.entry_id, b.entry_leaves = 100, 1, 40
+    state.head[0].order_seq = 1
+    orders.reduce(state, 0, out, WHY_TIME)
+    for event in (fill(1, 10_000, 40), fill(2, 10_000, -100)):
+        ledger.book(state, event, out)
+        orders.filled(state, event, out)
+    assert said(out) == [("cancel market", 1, 0), ("submit market", 2, -100), ("submit market", 3, -40)]
+    assert intents(out)[2].why == WHY_TIME
+
+
 @given(steps=st.lists(st.sampled_from(["enter", "leave", "fill", "settle", "amend", "down"]), max_size=40))
 def test_ids_are_never_used_twice_and_always_rise(steps: list[str]) -> None:
     state, out = make_state(1), new_out(1, 256)

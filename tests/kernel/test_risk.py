@@ -9,14 +9,14 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.kernel.money import priced
+from tests.kernel.world import START, command, decision, make_params, make_state
 
 from confidence_engine.domain.decision import gate_names
 from confidence_engine.domain.order import CMD_FLATTEN, CMD_HALT, CMD_LIMIT, CMD_RESUME
 from confidence_engine.domain.units import DAY_NS, HOUR_NS
 from confidence_engine.kernel import risk
 from confidence_engine.kernel.ledger import mark
-from tests.kernel.money import priced
-from tests.kernel.world import START, command, decision, make_params, make_state
 
 ONE = 0.001 * 100.0  # quote a lot
 

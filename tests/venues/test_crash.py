@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
+from tests.ledger_reference import curve
 
 from confidence_engine.domain.event import FUNDING, LIQUIDATION, bar_events, funding_events, timer_events
 from confidence_engine.domain.instrument import CLASSES, Instrument, Tier, instrument_rows
@@ -25,7 +26,6 @@ from confidence_engine.kernel.out import new_out
 from confidence_engine.kernel.params import Params
 from confidence_engine.kernel.state import new_state
 from confidence_engine.venues import sim
-from tests.ledger_reference import curve
 
 pytestmark = pytest.mark.realdata
 

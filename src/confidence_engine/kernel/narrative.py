@@ -27,7 +27,7 @@ from confidence_engine.domain.params import Bound
 from confidence_engine.domain.units import DAY_NS, MINUTE_NS
 from confidence_engine.kernel.state import ITEMS
 
-__all__ = ["Params", "hear", "measure"]
+__all__ = ["Params", "hear", "measure", "settle"]
 
 LN2 = math.log(2.0)
 FORGET = 14.0
@@ -123,6 +123,7 @@ def _place(s, u, now_ns, p):
     for k in range(ITEMS):
         item = s.story[u, k]
         if item.n_documents == 0:
+            s.told[u].held += 1
             return k
         w = _weight(item, now_ns, p)
         if w < least:
@@ -151,17 +152,21 @@ def measure(s, u, now_ns, p):
     told.measured_ns = now_ns
     amount, pulled, age_pulled, strongest = 0.0, 0.0, 0.0, 0.0
     told.live, told.lead = 0, -1
-    oldest_ns, slept = now_ns + 1, False
+    oldest_ns, left = now_ns + 1, told.held
     for k in range(ITEMS):
+        if left == 0:
+            break
         item = s.story[u, k]
-        if item.n_documents == 0 or item.asleep == 1:
-            if item.n_documents > 0 and now_ns - item.since_ns > FORGET * p.half_life_ns:
-                _fold(s, u, item, p)
-                item.n_documents = 0
+        if item.n_documents == 0:
+            continue
+        left -= 1
+        if item.asleep == 1:
+            if now_ns - item.since_ns > FORGET * p.half_life_ns:
+                told.unsettled = 1
             continue
         w = _weight(item, now_ns, p)
         if w < p.w_min:
-            item.asleep, slept = 1, True
+            item.asleep, told.unsettled = 1, 1
             continue
         told.live += 1
         oldest_ns = min(oldest_ns, item.since_ns)
@@ -170,9 +175,7 @@ def measure(s, u, now_ns, p):
         age_pulled += w * float(now_ns - item.since_ns)
         if abs(w * item.polarity) > strongest or told.lead < 0:
             strongest, told.lead = abs(w * item.polarity), item.cluster
-    if slept:
-        _settle(s, u, oldest_ns, p)
-    told.amount = amount
+    told.oldest_ns, told.amount = oldest_ns, amount
     told.weight = amount / (amount + p.amount_half)
     if told.live == 0:
         told.story, told.z_story, told.since_ns = math.nan, math.nan, 0
@@ -206,12 +209,39 @@ def _effective(count, p):
 
 
 @stage
-def _settle(s, u, oldest_ns, p):
-    """Learn the readings that hold no live story: those taken before the oldest live one was known."""
+def settle(s, u, now_ns, p):
+    """Learn the readings that hold no live story, in the order they were taken, and forget what is long over.
+
+    Only on the decision grid: when a yardstick moves must not depend on how often a thing is said.
+    """
+    told = s.told[u]
+    if told.unsettled == 0:
+        return
+    told.unsettled = 0
+    k = _oldest_over(s, u, told.oldest_ns)
+    while k >= 0:
+        _fold(s, u, s.story[u, k], p)
+        k = _oldest_over(s, u, told.oldest_ns)
     for k in range(ITEMS):
         item = s.story[u, k]
-        if item.n_documents > 0 and item.asleep == 1 and item.read_ns < oldest_ns:
+        if item.n_documents > 0 and item.asleep == 1 and now_ns - item.since_ns > FORGET * p.half_life_ns:
             _fold(s, u, item, p)
+            item.n_documents = 0
+            told.held -= 1
+    if told.live > 0:
+        _standardise(s, u, p)
+
+
+@stage
+def _oldest_over(s, u, oldest_ns):
+    """Slot of the earliest reading still to be learnt, taken before the oldest live story was known; -1 for none."""
+    first = -1
+    for k in range(ITEMS):
+        item = s.story[u, k]
+        over = item.n_documents > 0 and item.asleep == 1 and 0 < item.read_ns < oldest_ns
+        if over and (first < 0 or item.read_ns < s.story[u, first].read_ns):
+            first = k
+    return first
 
 
 @stage

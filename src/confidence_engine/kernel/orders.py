@@ -160,5 +160,6 @@ def filled(s, event, out):
         b.exit_leaves = leaves
         if leaves == 0:
             b.exit_id = 0
+            reduce(s, i, out, b.exit_why)  # what an entry added while the exit was on its way leaves too
     elif order == b.stop_id or order == b.target_id:
         stand_down(s, i, out)

@@ -38,6 +38,7 @@ from confidence_engine.domain.event import (
     SYNTHETIC,
     TIMER,
     bar_close,
+    timer_is_grid,
 )
 from confidence_engine.domain.jit import stage
 from confidence_engine.domain.order import WHY_REVERSED
@@ -116,6 +117,8 @@ def _timer(s, event, p, out):
     risk.watch(s, p.risk)
     for u in range(h.n_underlyings):
         narrative.measure(s, u, h.now_ns, p.narrative)
+        if timer_is_grid(event):
+            narrative.settle(s, u, h.now_ns, p.narrative)
     if event.marks & BACKFILL:
         return
     if h.now_ns // HOUR_NS != h.last_equity_ns // HOUR_NS:
@@ -193,14 +196,17 @@ def _describe(s, i, event, d):
 
 @stage
 def _enter_strongest(s, first, p, out):
-    """Cases that passed, the strongest first, so that limits are spent on them whatever the order of assets."""
+    """Cases that passed, the strongest first, so that limits are spent on them whatever the order of assets.
+
+    Strength is clipped, so equals are common; among them the wider gap goes first.
+    """
     last = out.head[0].decisions
     while True:
-        best, most = -1, -1.0
+        best, most, widest = -1, -1.0, -1.0
         for k in range(first, last):
             d = out.decisions[k]
-            if d.gates == ENTERED and d.strength > most:
-                best, most = k, d.strength
+            if d.gates == ENTERED and (d.strength > most or (d.strength == most and abs(d.gap) > widest)):
+                best, most, widest = k, d.strength, abs(d.gap)
         if best < 0:
             return
         d = out.decisions[best]
