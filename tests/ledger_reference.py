@@ -60,7 +60,11 @@ class Reference:
 
 
 def curve(
-    start: float, steps: Mapping[int, tuple[str, str]], entries: Iterable[Any], marks: Iterable[Any], times: Iterable[int]
+    start: float,
+    steps: Mapping[int, tuple[str, str]],
+    entries: Iterable[Any],
+    marks: Iterable[Any],
+    times: Iterable[int],
 ) -> list[Decimal]:
     """Equity at each of the ascending times, from entries known by then and the marks written at that time."""
     book, rows, at = Reference(start, steps), list(entries), 0

@@ -82,7 +82,9 @@ def world(seed: int, bars: int = 150, assets: int = 3, **sim_params: Any) -> Wor
         pieces.append(command_event(int(at), code, 30_000.0))
         pieces.append(command_event(int(at) + 20 * MINUTE_NS, CMD_RESUME))
     events = np.concatenate(pieces)
-    order = np.lexsort((events["ts_event"], events["asset"], events["source"], KIND_RANK[events["kind"]], events["ts_known"]))
+    order = np.lexsort(
+        (events["ts_event"], events["asset"], events["source"], KIND_RANK[events["kind"]], events["ts_known"])
+    )
     kind: dict[str, Any] = PERP | {"funding_ns": HOUR_NS} if seed % 2 == 0 else {}
     state = make_state(assets, equity=100_000.0, **kind)
     assume = params_record(sim.Params()._replace(**{"order_bars": int(rng.integers(1, 4))} | sim_params))

@@ -259,7 +259,10 @@ def test_timers_and_stories_alone_trade_nothing() -> None:
     n = len(at)
     ones = np.ones(n)
     events = np.concatenate(
-        [signal_events(at, at, np.zeros(n, int), np.ones(n, int), (ones, ones, ones, ones, ones)), timer_events(at, True)]
+        [
+            signal_events(at, at, np.zeros(n, int), np.ones(n, int), (ones, ones, ones, ones, ones)),
+            timer_events(at, True),
+        ]
     )
     events = events[np.argsort(events["ts_known"], kind="stable")]
     assert set(events["kind"]) == {SIGNAL, TIMER}

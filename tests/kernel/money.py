@@ -38,7 +38,9 @@ def ended(order: int, rejected: bool = False, asset: int = 0, at: int = START) -
     return _from_venue(REJECT if rejected else CANCELLED, asset, at, (order, 0, 0, 0.0, 0))
 
 
-def priced(state: State, price: float, asset: int = 0, volume: float = 1000.0, bars: int = 12, atr: float = 1.0) -> None:
+def priced(
+    state: State, price: float, asset: int = 0, volume: float = 1000.0, bars: int = 12, atr: float = 1.0
+) -> None:
     """Give the asset a last price, a range and a recent volume without going through the price stage."""
     a = state.asset[asset]
     a.price = a.open = a.high = a.low = price

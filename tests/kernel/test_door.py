@@ -59,7 +59,8 @@ def test_no_number_may_be_missing_but_a_volume_and_a_mark() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "value"), [("x0", 102.0), ("x0", 98.0), ("x3", 102.0), ("x3", 98.0), ("x2", 0.0), ("x2", -1.0), ("x4", -1.0)]
+    ("name", "value"),
+    [("x0", 102.0), ("x0", 98.0), ("x3", 102.0), ("x3", 98.0), ("x2", 0.0), ("x2", -1.0), ("x4", -1.0)],
 )
 def test_a_bar_holds_its_open_and_close_above_zero(name: str, value: float) -> None:
     assert not sound(STATE, with_number(BAR, name, value))

@@ -83,13 +83,17 @@ def test_levels_stay_whatever_the_range_becomes() -> None:
 
 
 @given(
-    side=st.sampled_from([1, -1]), moves=st.lists(st.floats(-1.5, 1.5), min_size=1, max_size=30), seed=st.integers(0, 9)
+    side=st.sampled_from([1, -1]),
+    moves=st.lists(st.floats(-1.5, 1.5), min_size=1, max_size=30),
+    seed=st.integers(0, 9),
+    ratchet=st.sampled_from([(2.0, 2.0), (0.5, 5.0), (0.1, 0.1), (3.0, 1.0)]),
 )
 def test_the_ratchet_is_the_best_closed_price_less_the_trail_however_seldom_it_is_asked(
-    side: int, moves: list[float], seed: int
+    side: int, moves: list[float], seed: int, ratchet: tuple[float, float]
 ) -> None:
     rng = np.random.default_rng(seed)
-    state, out = held(side)
+    begin, trail = ratchet
+    state, out = held(side, trail_from_atr=begin, trail_atr=trail)
     b = state.book[0]
     first = int(b.stop_ticks)
     path, best, stops = 100.0, -math.inf, [first]
@@ -101,8 +105,8 @@ def test_the_ratchet_is_the_best_closed_price_less_the_trail_however_seldom_it_i
         if rng.random() < 0.4 or k == len(moves) - 1:
             exits.review(state, 0, out)
             stops.append(int(b.stop_ticks))
-            level, want = (side * best - side * 2.0) / TICK, first
-            if best - side * 100.0 >= 2.0:
+            level, want = (side * best - side * trail) / TICK, first
+            if best - side * 100.0 >= begin:
                 want = math.floor(level + 1e-6) if side > 0 else math.ceil(level - 1e-6)
             assert b.stop_ticks == (max(first, want) if side > 0 else min(first, want))
     assert (np.diff(stops) * side >= 0).all()

@@ -58,7 +58,9 @@ def test_it_is_the_decimal_ledger_to_a_millionth(history: list[tuple[str, int, i
     ledger.mark(state)
     assert h.equity == pytest.approx(float(reference.equity({0: b.mark_price})), abs=1e-6)
     marks = [{"ts_ns": START + 99, "asset": 0, "price": b.mark_price}]
-    assert h.equity == pytest.approx(float(curve(100_000.0, {0: (TICK, LOT)}, entries, marks, [START + 99])[0]), abs=1e-6)
+    assert h.equity == pytest.approx(
+        float(curve(100_000.0, {0: (TICK, LOT)}, entries, marks, [START + 99])[0]), abs=1e-6
+    )
 
 
 @given(history=moves)
@@ -124,7 +126,9 @@ def test_a_turn_through_zero_realises_the_old_side_and_opens_the_new_at_the_fill
 
 def test_leverage_is_not_part_of_profit() -> None:
     for leverage in (1.0, 5.0, 125.0):
-        state, _ = play([("fill", 1000, 10_000, 0.0), ("fill", -1000, 11_000, 0.0)], **(PERP | {"max_leverage": leverage}))
+        state, _ = play(
+            [("fill", 1000, 10_000, 0.0), ("fill", -1000, 11_000, 0.0)], **(PERP | {"max_leverage": leverage})
+        )
         assert state.head[0].realised == pytest.approx(10.0)
 
 
@@ -153,7 +157,13 @@ def test_longs_pay_shorts_when_funding_is_positive(lots: int, rate: float, paid:
     state, out = play([("fill", lots, 10_000, 0.0), ("fund", 0, 10_000, rate)], **PERP)
     b, row = state.book[0], out.entries[1]
     assert (b.funding, state.head[0].funding) == (pytest.approx(paid), pytest.approx(paid))
-    assert (row.kind, row.lots, row.price, row.rate, row.amount_usd) == (FUNDING, lots, 100.0, rate, pytest.approx(paid))
+    assert (row.kind, row.lots, row.price, row.rate, row.amount_usd) == (
+        FUNDING,
+        lots,
+        100.0,
+        rate,
+        pytest.approx(paid),
+    )
     assert b.margin == pytest.approx(100.0 / 125.0 + paid)
 
 
@@ -210,7 +220,14 @@ def test_exposure_counts_what_is_held_what_works_and_what_is_planned() -> None:
     for i, (lots, leaves, plan) in enumerate([(1000, 500, 0), (-2000, 0, 0), (0, -300, -700)]):
         priced(state, 100.0, i)
         b = state.book[i]
-        b.lots, b.entry_leaves, b.plan_lots, b.entry_price, b.margin, b.plan_margin = lots, leaves, plan, 90.0, 7.0, 0.01
+        b.lots, b.entry_leaves, b.plan_lots, b.entry_price, b.margin, b.plan_margin = (
+            lots,
+            leaves,
+            plan,
+            90.0,
+            7.0,
+            0.01,
+        )
     ledger.mark(state)
     assert h.gross == pytest.approx(150.0 + 200.0 + 100.0)
     assert h.net_usd == pytest.approx(150.0 - 200.0 - 100.0)

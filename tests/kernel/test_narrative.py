@@ -67,11 +67,8 @@ class SlowReader:
 
     def hear(self, e: Any) -> None:
         self.told.append(e)
-        if int(e.x4) in self.readings:
-            return
-        self.measure(int(e.ts_known))
         live = self.stories(int(e.ts_known))
-        if int(e.x4) in live:
+        if int(e.x4) in live and int(e.x4) not in self.readings:
             self.readings[int(e.x4)] = int(e.ts_known), self.reading(live)
 
     @staticmethod
@@ -286,6 +283,18 @@ def test_after_fourteen_half_lives_it_is_another_story() -> None:
     narrative.hear(s, signal(0, START + 15 * HALF, -1.0), p.narrative)
     assert measured(s, START + 15 * HALF, p)["story"] == -1.0
     assert s.told[0].readings == 1
+
+
+def test_a_forgotten_story_leaves_a_free_place_and_the_others_alone() -> None:
+    s, p = make_state(), make_params()
+    narrative.hear(s, signal(0, START, -1.0, cluster=1), p.narrative)
+    narrative.hear(s, signal(0, START + 13 * HALF, 1.0, cluster=2), p.narrative)
+    measured(s, START + 14 * HALF + 1, p)
+    assert measured(s, START + 15 * HALF, p)["story"] == 1.0
+    narrative.hear(s, signal(0, START + 15 * HALF, 0.0, cluster=3), p.narrative)
+    assert s.story[0, 0].cluster == 3
+    got = measured(s, START + 15 * HALF, p)
+    assert (got["live"], got["amount"]) == (2, pytest.approx(0.8 + 0.8 / 4))
 
 
 def test_when_memory_is_full_the_weakest_gives_way_and_is_counted() -> None:

@@ -263,6 +263,13 @@ def test_reaction_is_unknown_beyond_the_ring() -> None:
     assert math.isnan(price.since(make_state(), 0, START, 4.0))
 
 
+def test_without_a_volatility_no_reaction_is_known() -> None:
+    s, p = make_state(annual_volatility=0.0), make_params()
+    observe(s, p, np.full((3, 5), 100.0), times(3))
+    assert s.asset[0].sigma == 0.0
+    assert math.isnan(price.since(s, 0, START + BAR_NS, 4.0))
+
+
 def test_reaction_is_clipped_on_both_sides() -> None:
     for jump, expected in ((2.0, 4.0), (0.5, -4.0)):
         s, p = make_state(), make_params()

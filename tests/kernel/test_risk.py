@@ -94,6 +94,12 @@ def test_each_limit_refuses_by_its_name(head: dict[str, float], limits: dict[str
     assert found == (0 if bits else 10)
 
 
+def test_the_net_limit_binds_on_the_side_that_adds_to_it() -> None:
+    for net, side in ((80_000.0, 1), (-80_000.0, -1)):
+        assert allowed(account(net_usd=net), side * 10) == (0, ["EXPOSURE"])
+        assert allowed(account(net_usd=net), -side * 10) == (-side * 10, [])
+
+
 def test_limits_count_what_works() -> None:
     state = account()
     b = state.book[1]

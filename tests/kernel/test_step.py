@@ -64,7 +64,9 @@ def _warm(assets: int, seed: int, sigma: float, **row: Any) -> State:
 
 def told(state: Any, p: Any, out: Any, at: int, *stories: tuple[int, float, int], marks: int = 0) -> None:
     """Stories (underlying, polarity, cluster) at `at`, judged two seconds later."""
-    feed(state, [signal(u, at, s, cluster=c) for u, s, c in stories] + [timer(at + 2 * SECOND_NS, False, marks)], p, out)
+    feed(
+        state, [signal(u, at, s, cluster=c) for u, s, c in stories] + [timer(at + 2 * SECOND_NS, False, marks)], p, out
+    )
 
 
 def decisions(out: Any) -> np.ndarray:
@@ -196,7 +198,9 @@ def test_sequences_rise_by_one(moves: list[tuple[int, float, bool]]) -> None:
         told(state, p, out, LAST + k * BAR_NS, (u, polarity, k))
         b = state.book[u]
         if filling and b.entry_id:
-            feed(state, [fill(int(b.entry_id), 2_000_000, int(b.entry_leaves), asset=u, at=state.head[0].now_ns)], p, out)
+            feed(
+                state, [fill(int(b.entry_id), 2_000_000, int(b.entry_leaves), asset=u, at=state.head[0].now_ns)], p, out
+            )
     rows = decisions(out)
     assert rows["seq"].tolist() == list(range(1, len(rows) + 1))
     entries = out.entries[: int(out.head[0].entries)]

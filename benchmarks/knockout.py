@@ -1,0 +1,122 @@
+"""What each stage is worth: the recorded replays again with one stage neutralised in a copy of the source.
+
+    python benchmarks/knockout.py HOME            # HOME holds the imported data; a few minutes a pass
+
+For every row the package is copied, one piece of text is replaced (the script stops if it is not there exactly
+once), and the replay runs as a process of its own. `small` is the futures config as it is. `large` is the same with
+an account of a thousand million dollars, where limits, volume and impact bind. A stage that changes nothing is no stage.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import NamedTuple
+
+ROOT = Path(__file__).resolve().parents[1]
+PERIOD = ("--start", "2023-01-01", "--end", "2024-03-01")
+
+
+class Knock(NamedTuple):
+    """A stage, what is done to it, and the text that does it."""
+
+    stage: str
+    what: str
+    file: str
+    old: str
+    new: str
+    account: str = "small"
+
+
+KNOCKS = (
+    Knock("nothing", "as it is", "", "", ""),
+    Knock("nothing", "as it is", "", "", "", "large"),
+    Knock("text.relevance", "every mention counts fully", "text/reading.py", "placed.novelty[m.underlying], m.relevance,", "placed.novelty[m.underlying], 1.0,"),
+    Knock("text.novelty", "every document its own story", "text/novelty.py", "if likest >= self._similarity:", "if likest > 2.0:"),
+    Knock("text.cues", "every reading neutral", "text/reading.py", "polarity, certainty = verdict.reading.polarity,", "polarity, certainty = 0.0 * verdict.reading.polarity,"),
+    Knock("price", "volatility is the prior", "kernel/price.py", "mean = a.variance / a.variance_weight", "mean = prior"),
+    Knock("price", "participation always normal", "kernel/price.py", "a.volume_z += p.volume_smooth * (score - a.volume_z)", "a.volume_z = 0.0"),
+    Knock("narrative", "stories do not fade", "kernel/narrative.py", "math.exp(-LN2 * age)", "(1.0 if age < 4.0 else 0.0)"),
+    Knock("narrative", "no yardstick of its own", "kernel/narrative.py", "z = (told.story - centre) / math.sqrt(max(spread2, 1e-12))", "z = told.story / math.sqrt(c.prior_spread2)"),
+    Knock("divergence", "the reaction does not count", "kernel/divergence.py", "d.gap += d.weight * (d.z_story - p.kappa * d.reaction)", "d.gap += d.weight * (d.z_story - 0.0 * d.reaction)"),
+    Knock("confidence", "strength is all or nothing", "kernel/confidence.py", "d.strength = weight * min(max((abs(d.gap) - d.trigger) / d.trigger, 0.0), 1.0)", "d.strength = 1.0 if abs(d.gap) >= d.trigger else 0.0"),
+    Knock("gates", "no pause, one story many trades", "kernel/gates.py", "return bits | _timely(s, i, now_ns, d, p)", "return bits | (_timely(s, i, now_ns, d, p) & (1 << GATE_POSITION_OPEN | 1 << GATE_ORDER_WORKING))"),
+    Knock("sizing", "size does not know strength", "kernel/sizing.py", "d.size_r = p.uncalibrated_r * d.strength * d.warmth", "d.size_r = p.uncalibrated_r"),
+    Knock("margin", "the venue's least margin", "kernel/margin.py", "return max(wanted, notional / min(leverage, inst.max_leverage))", "return notional / min(leverage, inst.max_leverage)"),
+    Knock("risk", "no limits", "kernel/risk.py", "    if allowed < 1:\n", "    allowed = abs(lots)\n    if allowed < 1:\n"),
+    Knock("orders", "entries go out without protection", "kernel/algos.py", "    orders.protect(s, i, out)\n", ""),
+    Knock("algos", "all at once", "kernel/algos.py", "if p.style == PARTICIPATION:", "if p.style < 0:", "large"),
+    Knock("exits", "time only", "kernel/exits.py", "return max(p.stop_atr * s.asset[i].atr, p.min_stop * d.price)", "return 0.5 * d.price"),
+    Knock("exits", "no ratchet", "kernel/exits.py", "        _ratchet(s, i, out)\n", "        return\n"),
+    Knock("ledger", "funding is not booked", "kernel/ledger.py", "    h.funding += amount\n    h.balance += amount\n", ""),
+    Knock("outcome", "no barriers, only the horizon", "domain/outcome.py", "if opened <= -loss or opened >= win:", "if opened <= -1e9 or opened >= 1e9:"),
+    Knock("venues.sim", "no spread and no impact", "venues/sim_fills.py", "return inst.half_spread * p.spread_factor + impact", "return 0.0"),
+    Knock("venues.sim", "no volume cap", "venues/sim.py", "cap = min(p.volume_share * pos.volume, p.bar_share * bar_volume(event))", "cap = 1e6 * pos.volume", "large"),
+)  # fmt: skip
+
+
+def replay(knock: Knock, home: Path, work: Path) -> dict[str, object]:
+    """Summary of one replay with the stage neutralised."""
+    shutil.copytree(ROOT / "src", work / "src", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(ROOT / "config", work / "config")
+    if knock.file:
+        path = work / "src/confidence_engine" / knock.file
+        text = path.read_text(encoding="utf-8")
+        if text.count(knock.old) != 1:
+            raise SystemExit(f"{knock.stage}: {knock.file} holds {knock.old!r} {text.count(knock.old)} times, not once")
+        path.write_text(text.replace(knock.old, knock.new), encoding="utf-8")
+    config = work / "config/futures.toml"
+    if knock.account == "large":
+        text = config.read_text(encoding="utf-8")
+        config.write_text(re.sub(r"\[agent\]\n", "[agent]\ninitial_equity_usd = 1_000_000_000\n", text), encoding="utf-8")
+    command = [sys.executable, "-m", "confidence_engine", "--home", str(home), "replay", str(config), *PERIOD]
+    done = subprocess.run(
+        [*command, "--out", str(work / "run"), "--json"],
+        capture_output=True, text=True, check=False, env={**os.environ, "PYTHONPATH": str(work / "src")},
+    )  # fmt: skip
+    if done.returncode:
+        raise SystemExit(f"{knock.stage}, {knock.what}: {done.stderr[-800:]}")
+    found: dict[str, object] = json.loads(done.stdout)
+    return found
+
+
+def row(knock: Knock, one: dict[str, object], base: dict[str, object]) -> str:
+    """One line of the table; `changes` names what is not as in the untouched replay."""
+    closed = one["outcomes"]["closed"]  # type: ignore[index]
+    changes = [name for name in ("decisions_hash", "fills_hash", "state_hash") if one[name] != base[name]]
+    if one["outcomes"] != base["outcomes"]:
+        changes.append("outcomes")
+    said = ", ".join(name.removesuffix("_hash") for name in changes) or "NOTHING"
+    rate = "-" if closed["value"] is None else f"{closed['value']:.3f} of {closed['n']}"
+    return (
+        f"| {knock.stage} | {knock.what} | {knock.account} | {one['entries']} | {one['fills']} | {one['net_pnl_usd']:,.2f} "
+        f"| {one['fees_usd']:,.2f} | {one['turnover_usd']:,.0f} | {one['max_drawdown']:.4%} | {rate} | {said} |"
+    )
+
+
+def main(home: Path) -> int:
+    """Print the table; 1 where a knock-out changed nothing."""
+    print("| stage | neutralised | account | entries | fills | net USD | fees | turnover | drawdown | gap closed | changed |")
+    print("|---|---|---|---|---|---|---|---|---|---|---|")
+    bases: dict[str, dict[str, object]] = {}
+    idle = 0
+    for knock in KNOCKS:
+        with tempfile.TemporaryDirectory() as folder:
+            found = replay(knock, home, Path(folder))
+        base = bases.setdefault(knock.account, found)
+        line = row(knock, found, base)
+        idle += knock.stage != "nothing" and line.endswith("NOTHING |")
+        print(line, flush=True)
+    return 1 if idle else 0
+
+
+if __name__ == "__main__":
+    if len(sys.argv) != 2:
+        raise SystemExit(__doc__)
+    raise SystemExit(main(Path(sys.argv[1])))
