@@ -21,7 +21,6 @@ class Reference:
 
     def __init__(self, start: float, steps: Mapping[int, tuple[str, str]]) -> None:
         self.balance = Decimal(repr(start))
-        self.start = self.balance
         self.steps = {asset: (Decimal(tick), Decimal(one)) for asset, (tick, one) in steps.items()}
         self.lots: dict[int, int] = {}
         self.cost: dict[int, Decimal] = {}
@@ -30,8 +29,7 @@ class Reference:
     def take(self, row: Any) -> None:
         """One entry: an execution, or a payment on what is held."""
         asset = int(row["asset"])
-        tick, one = self.steps[asset]
-        held = self.lots.get(asset, 0)
+        (tick, one), held = self.steps[asset], self.lots.get(asset, 0)
         if int(row["kind"]) == FUNDING:
             paid = -held * one * Decimal(repr(float(row["price"]))) * Decimal(repr(float(row["rate"])))
             self.funding += paid

@@ -68,11 +68,10 @@ def test_immediate_is_all_at_once(lots: int) -> None:
 def test_no_bar_takes_more_than_its_share_and_the_sum_is_the_target(lots: int, side: int, volumes: list[float]) -> None:
     state, out, p = begun(side * lots, volumes[0], patience_ns=24 * 60 * MINUTE_NS)
     floor = math.ceil(5.0 / (UNIT * PRICE))
-    used, left, count = volumes[0], lots, 0
-    for volume in [*volumes[1:], *[3333.3] * 100]:
+    used, left = volumes[0], lots
+    for count, volume in enumerate([*volumes[1:], *[3333.3] * 100]):
         sent = parcels(out)
         assert len(sent) == count + 1  # a parcel a bar, while there is something left
-        count += 1
         share = math.floor(0.02 * used / UNIT) if used > 0.0 else 0
         cap = max(share, floor)
         # a rest too small to be sent alone goes with the parcel before it

@@ -84,13 +84,13 @@ def reference_atr(rows: np.ndarray, closes: np.ndarray, p: Any, bar_ns: int) -> 
     return atr
 
 
-def reference_volume(rows: np.ndarray, closes: np.ndarray, p: Any) -> float:
+def reference_volume(rows: np.ndarray, closes: np.ndarray, p: Any, bar_ns: int) -> float:
     """Smoothed surprise of log volume against hour of week, shrunk to hour of day, shrunk to all hours."""
-    obs, k = p.price.volume_obs, p.price.volume_prior_obs
+    obs, k = p.price.volume_obs, max(p.price.volume_prior_weeks * HOUR_NS / bar_ns, 1.0)
     hours, logs = (closes - 1) // HOUR_NS, np.log(np.maximum(rows[:, 4], 1e-300))
     z = math.nan
     for t, volume in enumerate(rows[:, 4]):
-        score = -4.0
+        score = -4.0 * (1.0 - slot([float(v == 0.0) for v in rows[:t, 4]], obs)[1])
         if volume > 0.0:
             before = (rows[:t, 4] > 0.0) & np.ones(t, bool)
             same_day, same_week = (hours[:t] - hours[t]) % 24 == 0, (hours[:t] - hours[t]) % 168 == 0
@@ -116,7 +116,7 @@ def test_matches_the_formulas_over_the_whole_history(seed: int, bar_ns: int) -> 
     seen = observe(s, p, rows, closes)
     assert seen[-1, 0] == pytest.approx(reference_sigma(rows, closes, p, bar_ns), rel=1e-9)
     assert seen[-1, 1] == pytest.approx(reference_atr(rows, closes, p, bar_ns), rel=1e-9, nan_ok=True)
-    assert seen[-1, 2] == pytest.approx(reference_volume(rows, closes, p), rel=1e-9, abs=1e-9)
+    assert seen[-1, 2] == pytest.approx(reference_volume(rows, closes, p, bar_ns), rel=1e-9, abs=1e-9)
 
 
 @settings(max_examples=20)
@@ -194,7 +194,7 @@ def test_an_unknown_volume_is_not_no_volume() -> None:
 def test_volume_is_compared_with_its_own_hour_once_that_is_known() -> None:
     closes = times(24 * 7 * 5, HOUR_NS)
     hour, week = ((closes - 1) // HOUR_NS) % 24, ((closes - 1) // HOUR_NS) % 168
-    rng, p = np.random.default_rng(5), make_params(price={"volume_smooth": 1.0, "volume_prior_obs": 2.0})
+    rng, p = np.random.default_rng(5), make_params(price={"volume_smooth": 1.0, "volume_prior_weeks": 2.0})
     rows = walk(rng, len(closes))
     rows[:, 4] = np.exp(rng.normal(0, 0.1, len(closes)) + 2.0 * (hour == 12) + 2.0 * (week == 100))
     z = observe(make_state(bar_ns=HOUR_NS), p, rows, closes)[:, 2]
@@ -302,3 +302,17 @@ def test_recent_volume_is_a_mean_over_what_there_is(seed: int, n: int, bars: int
     assert price.recent_volume(s, 0, bars) == 0.0
     observe(s, p, rows, times(n))
     assert price.recent_volume(s, 0, bars) == pytest.approx(rows[-bars:, 4].mean(), rel=1e-12)
+
+
+def test_silence_says_the_less_the_more_usual_it_is() -> None:
+    p = make_params(price={"volume_smooth": 1.0})
+    rows = walk(np.random.default_rng(4), 200)
+    scores = []
+    for every in (1000, 4, 2):
+        some = rows.copy()
+        some[::every, 4] = 0.0
+        some[-1, 4] = 0.0
+        scores.append(float(observe(make_state(), p, some, times(200))[-1, 2]))
+    assert scores == sorted(scores)
+    assert scores[0] < -3.9
+    assert scores[2] == pytest.approx(-2.0, abs=0.1)

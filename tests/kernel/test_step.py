@@ -27,7 +27,7 @@ from tests.kernel.world import (
 )  # fmt: skip
 
 from confidence_engine.domain.decision import GATE_NAMES, GATE_NO_EVIDENCE, gate_names
-from confidence_engine.domain.event import BACKFILL, DEGRADED, SYNTHETIC, empty
+from confidence_engine.domain.event import BACKFILL, DEGRADED, SYNTHETIC, empty, score_events
 from confidence_engine.domain.order import CMD_FLATTEN, CMD_HALT, CMD_RESUME, WHY_ENTRY, WHY_REVERSED
 from confidence_engine.domain.units import HOUR_NS, SECOND_NS
 from confidence_engine.kernel.out import STATUS_NUMBER, STATUS_OK, STATUS_ORDER, STATUS_UNKNOWN_KIND
@@ -322,6 +322,19 @@ def test_flatten_takes_effect_with_the_command() -> None:
     sent = len(said(out))
     feed(state, [command(LAST + BAR_NS, CMD_FLATTEN)], p, out)
     assert said(out)[sent:] == [("submit market", int(b.exit_id), -int(b.lots))]
+
+
+# A score of the user's own.
+
+
+def test_a_score_is_evidence_where_the_agent_takes_it() -> None:
+    for taken, sides in ((1, [1]), (0, [])):
+        state, p, out = warm()
+        p.divergence.use_score = taken
+        now = np.array([LAST])
+        score = score_events(now, np.array([0]), 3, np.array([0.02]), np.array([0.01]), np.array([float(HOUR_NS)]))[0]
+        feed(state, [score, timer(LAST + SECOND_NS)], p, out)
+        assert [int(d.side) for d in decisions(out) if d.gates == 0] == sides
 
 
 # The account.

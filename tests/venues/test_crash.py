@@ -106,7 +106,9 @@ def _play(crash: Crash, first: str, every_h: int, usd: list[float], last: str) -
 
 def test_through_the_twelfth_of_march_2020(shared_data: Path) -> None:
     crash = Crash(shared_data, "2020-03-05", "2020-03-20")
-    _play(crash, "2020-03-07T12:00Z", 24, [200_000.0, 150_000.0, -60_000.0, 300_000.0, 250_000.0, 200_000.0], "2020-03-20")
+    _play(
+        crash, "2020-03-07T12:00Z", 24, [200_000.0, 150_000.0, -60_000.0, 300_000.0, 250_000.0, 200_000.0], "2020-03-20"
+    )
     taken = crash.entries[crash.entries["kind"] == LIQUIDATION]
     assert len(taken) >= 2
     assert crash.venue.head[0].liquidations == len(taken)

@@ -435,6 +435,11 @@ def test_it_refuses_what_a_venue_refuses() -> None:
     assert refusal(spot) == words.REJECT_NAMES[words.REJ_REDUCE_ONLY]
     spot.submit(1000, ORDER_STOP, trigger=0, reduce=1)
     assert refusal(spot) == words.REJECT_NAMES[words.REJ_TICK]
+    spot.submit(1000)
+    spot.amend(int(spot.ids), 0)
+    assert refusal(spot) == words.REJECT_NAMES[words.REJ_TICK]
+    spot.cancel(int(spot.ids))
+    spot.bar(100.0)
     spot.amend(77, 100)
     assert refusal(spot) == words.REJECT_NAMES[words.REJ_UNKNOWN_ORDER]
     perp.submit(1000, margin=0.7)  # 125x of 100 wants 0.80

@@ -94,8 +94,8 @@ def test_the_books_add_up_whatever_happens(history: list[tuple], spot: bool) -> 
 
 
 @given(
-    side=st.sampled_from([1, -1]), lots=st.integers(60, 400_000), gap=st.floats(-0.05, 0.05), move=st.floats(0.0005, 0.05),
-    after=st.integers(0, 20 * SECOND_NS), volume=st.floats(1.0, 5000.0),
+    side=st.sampled_from([1, -1]), lots=st.integers(60, 400_000), gap=st.floats(-0.05, 0.05),
+    move=st.floats(0.0005, 0.05), after=st.integers(0, 20 * SECOND_NS), volume=st.floats(1.0, 5000.0),
 )  # fmt: skip
 def test_a_market_price_is_the_formula_and_never_better_than_the_open(
     side: int, lots: int, gap: float, move: float, after: int, volume: float

@@ -24,13 +24,13 @@ from confidence_engine.domain.units import format_time
 from confidence_engine.drivers.loop import run
 from confidence_engine.drivers.sources import Sources
 from confidence_engine.feeds.assemble import Piece, Tape, Window, assemble, bar_piece, funding_piece, score_piece
-from confidence_engine.kernel.out import EQUITY, STATUS_NAMES, clear, new_out
+from confidence_engine.kernel.out import EQUITY, MARKED, STATUS_NAMES, clear, new_out
 from confidence_engine.kernel.params import Params
 from confidence_engine.kernel.state import State, new_state
 from confidence_engine.text.reading import Readings, read_documents
 from confidence_engine.venues.sim import Venue, new_venue
 
-__all__ = ["Result", "compose", "initial", "kernel_params", "play", "read", "told_about", "window_of"]
+__all__ = ["Result", "compose", "initial", "kernel_params", "play", "read", "signals", "told_about", "window_of"]
 
 Progress = Callable[[int, int], None]
 
@@ -75,7 +75,8 @@ def signals(config: Config, sources: Sources, readings: Readings) -> np.ndarray:
     """SIGNAL events about the underlyings that are traded; `source` is still an index into the publishers."""
     ids = {name: k for k, name in enumerate(told_about(sources.instruments))}
     number = np.array([ids.get(one.name, -1) for one in config.universe.underlyings], np.int64)
-    happened, known, underlying, publisher, reading = readings.signal_columns()
+    columns: Any = readings.signal_columns()
+    happened, known, underlying, publisher, reading = columns
     events = signal_events(happened, known, np.zeros(len(known), np.uint16), publisher, reading)
     traded = number[underlying] if len(known) else np.zeros(0, np.int64)
     events["asset"] = np.maximum(traded, 0)
@@ -146,7 +147,9 @@ def play(
         at = done
         if at >= len(events):
             break
-    drained["equities"].append(_last_equity(state))
+    last = _last_equity(state)
+    drained["equities"].append(last)
+    drained["marks"].append(_last_marks(state) if len(last) else np.zeros(0, MARKED))
     rows = {name: np.concatenate(parts) for name, parts in drained.items()}
     return Result(
         **rows, refusals=dict(zip(GATE_NAMES, out.refusals.tolist(), strict=True)), judged=int(out.head[0].judged),
@@ -178,6 +181,16 @@ def _last_equity(state: State) -> np.ndarray:
     row["gross"], row["net_usd"] = (abs(lots) * one * mark).sum(), (lots * one * mark).sum()
     row["used_margin"], row["open_positions"] = book["margin"][:n].sum(), (lots != 0).sum()
     return row
+
+
+def _last_marks(state: State) -> np.ndarray:
+    """The price of everything held at the end, so that the last equity row can be reproduced like the others."""
+    book = state.book
+    held = np.flatnonzero(book["lots"])
+    rows = np.zeros(len(held), MARKED)
+    rows["ts_ns"], rows["asset"] = state.head[0].now_ns, held
+    rows["lots"], rows["price"] = book["lots"][held], book["mark_price"][held]
+    return rows
 
 
 def _halted(head: Any, events: np.ndarray) -> str:

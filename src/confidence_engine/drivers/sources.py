@@ -13,12 +13,12 @@ import numpy as np
 
 from confidence_engine.config import Config
 from confidence_engine.domain.document import Document
-from confidence_engine.domain.errors import DataMissing
+from confidence_engine.domain.errors import DataMissing, UsageError
 from confidence_engine.domain.instrument import Instrument
 from confidence_engine.domain.units import format_interval, format_time
 from confidence_engine.feeds.store import Store
 
-__all__ = ["Sources", "gather"]
+__all__ = ["Sources", "covered", "gather", "meant"]
 
 
 class Sources(NamedTuple):
@@ -34,40 +34,75 @@ class Sources(NamedTuple):
     data_hash: str
 
 
-def gather(
-    config: Config, store: Store, start_ns: int, end_ns: int, symbols: Sequence[str] | None = None
-) -> Sources:
-    """All that `config` needs of the store from `warmup` before the start to the end.
+def meant(config: Config, text: str) -> Instrument:
+    """Instrument at the agent's venue that people mean: by its symbol, an alias, or the base or name of its coin.
 
-    Raises DataMissing where not one configured symbol has a bar in [start, end), and
-    UsageError for a symbol the universe does not have.
+    Raises UsageError for nothing, for more than one and for another venue.
     """
-    wanted = config.instruments() if symbols is None else [
-        config.universe.find(symbol, config.agent.venue) for symbol in symbols
-    ]  # fmt: skip
-    wanted = sorted(set(wanted), key=lambda one: one.key)
-    begin = start_ns - config.agent.warmup_ns
+    name, _, venue = text.strip().partition("@")
+    here = config.agent.venue
+    if venue and venue != here:
+        raise UsageError(f"{text!r} trades at {venue}; the agent {config.agent.name} trades at {here}")
+    mine = [one for one in config.universe.instruments if one.venue == here]
+    exact = any(name in (one.symbol, *one.aliases) for one in mine)
+    named = [] if exact else [one for one in mine if name.casefold() in _names(config, one)]
+    if len(named) == 1:
+        return named[0]
+    if named:
+        raise UsageError(f"{text!r} is ambiguous: say {' or '.join(one.symbol for one in named)}")
+    return config.universe.find(name if exact else name.upper(), here)
+
+
+def _names(config: Config, one: Instrument) -> set[str]:
+    coin = config.universe.underlying(one.underlying)
+    return {name.casefold() for name in (coin.name, one.symbol.partition("/")[0], *coin.names)}
+
+
+def gather(
+    config: Config, store: Store, start_ns: int, end_ns: int, symbols: Sequence[str] | None = None,
+    load_ns: int | None = None,
+) -> Sources:  # fmt: skip
+    """All that `config` needs of the store from `load_ns` (default: `warmup` before the start) to the end.
+
+    Raises DataMissing where not one wanted symbol has a bar in [start, end), and UsageError for a
+    symbol that the agent's venue does not have.
+    """
+    wanted = _wanted(config, symbols)
+    begin = start_ns - config.agent.warmup_ns if load_ns is None else load_ns
     bars: dict[str, np.ndarray] = {}
-    funding: dict[str, np.ndarray] = {}
-    missing, keys = [], []
     for one in wanted:
         rows = _stored(store, one, config.agent.interval_ns)
         rows = rows[(rows["close_ns"] > begin) & (rows["close_ns"] <= end_ns)]
-        if not len(rows) or rows["close_ns"][-1] <= start_ns:
-            missing.append(one.symbol)
-            continue
-        bars[one.key] = rows
-        if one.funding_ns:
-            funding[one.key] = _funding(store, one, begin, end_ns)
+        if len(rows) and rows["close_ns"][-1] > start_ns:
+            bars[one.key] = rows
     if not bars:
         raise DataMissing(_nothing(config, wanted, start_ns, end_ns))
     taken = tuple(one for one in wanted if one.key in bars)
     keys = [row["key"] for row in store.listing() if _belongs(row, taken, config)]
-    documents = store.documents(begin, end_ns) if "news" in config.agent.evidence else []
     return Sources(
-        taken, bars, funding, _scores(config, store, taken, begin, end_ns), documents, tuple(missing),
+        taken, bars,
+        {one.key: _funding(store, one, begin, end_ns) for one in taken if one.funding_ns},
+        _scores(config, store, taken, begin, end_ns),
+        store.documents(begin, end_ns) if "news" in config.agent.evidence else [],
+        tuple(one.symbol for one in wanted if one.key not in bars),
         store.is_synthetic(), store.data_hash(*keys),
     )  # fmt: skip
+
+
+def covered(sources: Sources, start_ns: int, end_ns: int) -> tuple[int, int]:
+    """The part of [start, end) that lies within the bars: flat days before and after would dilute every figure."""
+    first = min(int(rows["open_ns"][0]) for rows in sources.bars.values())
+    last = max(int(rows["close_ns"][-1]) for rows in sources.bars.values())
+    longest = max(int(rows["close_ns"][-1] - rows["open_ns"][-1]) for rows in sources.bars.values())
+    return max(start_ns, first), min(end_ns, last + longest)
+
+
+def _wanted(config: Config, symbols: Sequence[str] | None) -> list[Instrument]:
+    """Instruments by key, each once."""
+    if symbols is not None and not symbols:
+        raise UsageError("no symbol is named; leave --symbols out for all of the config's")
+    chosen = config.instruments() if symbols is None else tuple(meant(config, symbol) for symbol in symbols)
+    return sorted(set(chosen), key=lambda one: one.key)
 
 
 def _stored(store: Store, one: Instrument, interval_ns: int) -> np.ndarray:

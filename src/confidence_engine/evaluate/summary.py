@@ -21,12 +21,22 @@ from confidence_engine.domain.units import format_time
 from confidence_engine.drivers.replay import Result
 from confidence_engine.drivers.revision import code_revision
 from confidence_engine.drivers.sources import Sources
-from confidence_engine.evaluate.performance import Estimate, Performance, hold_curve, measure, trades_from_fills, win_rate
+from confidence_engine.evaluate.performance import (
+    Estimate,
+    Performance,
+    hold_curve,
+    measure,
+    trades_from_fills,
+    win_rate,
+)
 from confidence_engine.evaluate.randomness import DRAWS, random_entry_percentile
 from confidence_engine.feeds.assemble import Tape, Window
 from confidence_engine.kernel.state import state_hash
 
-__all__ = ["SUMMARY_SCHEMA", "Figures", "base_per_lot", "figures", "outcomes", "rows_hash", "summarise"]
+__all__ = [
+    "LABEL", "SUMMARY_SCHEMA", "Figures", "base_per_lot", "figures", "outcomes", "round_trip_cost", "rows_hash",
+    "summarise",
+]  # fmt: skip
 
 SUMMARY_SCHEMA: Final = 1
 
@@ -89,8 +99,8 @@ def outcomes(config: Config, sources: Sources, decisions: np.ndarray) -> np.ndar
         sigma = mine["sigma"] * np.sqrt(p.horizon_ns / config.agent.interval_ns)
         cost = np.full(len(mine), round_trip_cost(config, one))
         y, net, resolved = labels(
-            opened, closed, o, h, low, c, np.ascontiguousarray(mine["ts_ns"]), np.ascontiguousarray(mine["side"]), p.horizon_ns, sigma,
-            p.loss_sigma, p.win_sigma, cost, config.sim.grace_ns,
+            opened, closed, o, h, low, c, np.ascontiguousarray(mine["ts_ns"]), np.ascontiguousarray(mine["side"]),
+            p.horizon_ns, sigma, p.loss_sigma, p.win_sigma, cost, config.sim.grace_ns,
         )  # fmt: skip
         rows = np.zeros(len(mine), LABEL)
         rows["seq"], rows["y"], rows["net_return"], rows["resolved_ns"] = mine["seq"], y, net, resolved
@@ -107,9 +117,6 @@ def summarise(
     config: Config, sources: Sources, window: Window, tape: Tape, result: Result, made: Figures
 ) -> dict[str, Any]:
     """Every figure of the run, JSON-able. Money in USD, rates as fractions, times ISO 8601 UTC."""
-    performance = made.performance
-    kinds = result.entries["kind"]
-    bars = tape.events[tape.events["kind"] == BAR]
     return {
         "schema": SUMMARY_SCHEMA,
         "agent": config.agent.name,
@@ -119,8 +126,25 @@ def summarise(
         "symbols": [one.symbol for one in sources.instruments],
         "missing_symbols": list(sources.missing),
         "synthetic": sources.synthetic,
+        **_counts(sources, tape, result),
+        "trades": made.performance.trades,
+        **_money(made.performance),
+        "hold_pnl_usd": float(made.hold[-1]) - config.agent.initial_equity_usd,
+        **_luck(config, sources, window, made),
+        "outcomes": _labelled(made.labelled),
+        "first_warm": _first_warm(sources, result),
+        "degraded_share": result.degraded / result.judged if result.judged else None,
+        **_identity(config, sources, result),
+        "cpu_events_per_s": result.events / result.cpu_s if result.cpu_s > 0 else None,
+    }
+
+
+def _counts(sources: Sources, tape: Tape, result: Result) -> dict[str, Any]:
+    """How much came in, was judged, refused and done; warm-up included in events, bars and documents."""
+    kinds = result.entries["kind"]
+    return {
         "events": result.events,
-        "bars": len(bars),
+        "bars": int((tape.events["kind"] == BAR).sum()),
         "documents": len(sources.documents),
         "decisions": len(result.decisions),
         "judged": result.judged,
@@ -129,7 +153,12 @@ def summarise(
         "orders": int((result.intents["action"] == INTENT_SUBMIT).sum()),
         "fills": int((kinds == FILL).sum()),
         "liquidations": int((kinds == LIQUIDATION).sum()),
-        "trades": performance.trades,
+    }
+
+
+def _money(performance: Performance) -> dict[str, Any]:
+    """What was earned and at what risk; a figure that a run cannot carry is null."""
+    return {
         "net_pnl_usd": performance.net_pnl_usd,
         "fees_usd": performance.fees_usd,
         "funding_usd": performance.funding_usd,
@@ -139,13 +168,6 @@ def summarise(
         "sharpe": _estimate(performance.sharpe),
         "win_rate": _estimate(performance.win_rate),
         "payoff_ratio": performance.payoff_ratio,
-        "hold_pnl_usd": float(made.hold[-1]) - config.agent.initial_equity_usd,
-        **_luck(config, sources, window, made),
-        "outcomes": _labelled(made.labelled),
-        "first_warm": _first_warm(sources, result),
-        "degraded_share": result.degraded / result.judged if result.judged else None,
-        **_identity(config, sources, result),
-        "cpu_events_per_s": result.events / result.cpu_s if result.cpu_s > 0 else None,
     }
 
 

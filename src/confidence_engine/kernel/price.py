@@ -36,7 +36,7 @@ class Params(NamedTuple):
     atr_frame_ns: Annotated[int, Bound("duration", MINUTE_NS, 30 * DAY_NS)] = HOUR_NS
     atr_obs: Annotated[float, Bound("ratio", 2.0, 200.0)] = 14.0
     volume_obs: Annotated[float, Bound("ratio", 10.0, 100_000.0)] = 500.0
-    volume_prior_obs: Annotated[float, Bound("ratio", 1.0, 10_000.0)] = 36.0
+    volume_prior_weeks: Annotated[float, Bound("ratio", 0.1, 520.0)] = 3.0
     volume_smooth: Annotated[float, Bound("ratio", 0.01, 1.0)] = 0.3
 
 
@@ -117,17 +117,20 @@ def _frame(s, i, close_ns, p):
 
 @stage
 def _participation(s, i, close_ns, volume, p):
-    """Smoothed surprise of log volume, in deviations, clipped to +-4; no trade scores -4, an unknown volume nothing."""
+    """Smoothed surprise of log volume, in deviations, clipped to +-4; an unknown volume teaches nothing.
+
+    A bar without a trade scores -4 times how unusual silence is: in a thin market it is nothing special.
+    """
     a = s.asset[i]
     if math.isnan(volume):
         return
     hour = (close_ns - 1) // HOUR_NS
     day, week = 1 + hour % 24, 25 + hour % 168
-    score = -4.0
+    score = -4.0 * (1.0 - a.silent)
     if volume > 0.0:
         x = math.log(volume)
         g, d, w = s.slot[i, 0], s.slot[i, day], s.slot[i, week]
-        k = p.volume_prior_obs
+        k = max(p.volume_prior_weeks * HOUR_NS / a.bar_ns, 1.0)  # bars of one hour of the week in that time
         centre = (d.count * d.centre + k * g.centre) / (d.count + k)
         centre = (w.count * w.centre + k * centre) / (w.count + k)
         spread = (d.count * d.deviation + k * g.deviation) / (d.count + k)
@@ -138,6 +141,7 @@ def _participation(s, i, close_ns, volume, p):
         _learn(g, x, p.volume_obs)
         _learn(d, x, p.volume_obs)
         _learn(w, x, p.volume_obs)
+    a.silent += (float(not volume > 0.0) - a.silent) * max(1.0 / (a.volume_n + 1.0), 1.0 / p.volume_obs)
     if a.volume_n == 0:
         a.volume_z = score
     else:

@@ -44,7 +44,7 @@ HEAD: Final = record_of(
 # What the price says, a row an asset.
 ASSET: Final = record_of(
     "active:i", "due:i", "n_bars:i", "bar_ns:i", "close_ns:i", "known_ns:i", "open", "high", "low", "price",
-    "decay", "variance", "variance_weight", "sigma", "warmth", "first_warm_ns:i", "volume_z", "volume_n:i",
+    "decay", "variance", "variance_weight", "sigma", "warmth", "first_warm_ns:i", "volume_z", "silent", "volume_n:i",
     "frame:i", "frame_high", "frame_low", "frame_close", "frame_prior", "atr", "atr_n:i", "funding_ns:i",
     "seen_marks:i", "score_mean", "score_std", "score_ns:i", "score_horizon_ns:i",
 )  # fmt: skip
