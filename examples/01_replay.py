@@ -1,4 +1,4 @@
-"""Replay a small simulated world by hand: sources, readings, tape, kernel, figures. Run: python examples/01_replay.py."""
+"""A small simulated world replayed by hand: sources, readings, tape, kernel, figures. python examples/01_replay.py"""
 
 import tempfile
 from pathlib import Path

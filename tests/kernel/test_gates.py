@@ -13,7 +13,7 @@ from tests.kernel.world import BAR_NS, PERP, START, decision, make_params, make_
 from confidence_engine.domain.decision import GATE_NAMES, gate_names
 from confidence_engine.domain.event import BACKFILL, DEGRADED, SYNTHETIC
 from confidence_engine.domain.units import HOUR_NS, MINUTE_NS
-from confidence_engine.kernel import gates
+from confidence_engine.kernel import gates, narrative
 
 NOW = START + 1000 * HOUR_NS
 MIN_OBS, STALE = 288, 3.0
@@ -121,9 +121,6 @@ def test_a_bearish_story_needs_a_venue_that_lets_go_short() -> None:
         ({"lots": -3}, ["POSITION_OPEN"]),
         ({"entry_id": 5}, ["ORDER_WORKING"]),
         ({"exit_id": 5}, ["ORDER_WORKING"]),
-        ({"decision": 4, "cluster": 7}, ["SAME_STORY"]),
-        ({"decision": 4, "cluster": 8}, []),
-        ({"decision": 0, "cluster": 7}, []),  # never entered: the number in the book says nothing
         ({"closed_ns": NOW - 6 * HOUR_NS + 1}, ["COOLDOWN"]),
         ({"closed_ns": NOW - 6 * HOUR_NS}, []),
         ({"lots": 1, "exit_id": 2, "closed_ns": NOW}, ["POSITION_OPEN", "ORDER_WORKING", "COOLDOWN"]),
@@ -136,9 +133,28 @@ def test_one_story_one_trade_one_position_and_a_pause(book: dict[str, int], bits
     assert check(s, case()) == bits
 
 
+def lead(s: Any, slot: int, *assets: int) -> Any:
+    """A live story in `slot` that pulls most and was entered on by these assets."""
+    s.told[0].live, s.told[0].lead_slot = 1, slot
+    for i in assets:
+        narrative.mark_traded(s, 0, i)
+    return s
+
+
+@pytest.mark.parametrize(("assets", "bits"), [((), []), ((0,), ["SAME_STORY"]), ((1,), []), ((1, 0), ["SAME_STORY"])])
+def test_a_story_is_used_up_for_the_asset_that_entered_on_it(assets: tuple[int, ...], bits: list[str]) -> None:
+    assert check(lead(healthy(), 5, *assets), case()) == bits
+
+
+def test_a_story_stays_used_up_when_another_leads_in_between() -> None:
+    s = lead(lead(healthy(), 5, 0), 6)
+    assert check(s, case()) == []
+    assert check(lead(s, 6, 0), case()) == ["SAME_STORY"]
+    assert check(lead(s, 5), case()) == ["SAME_STORY"]
+
+
 def test_a_score_alone_has_no_story_to_repeat() -> None:
-    s = healthy()
-    s.book[0].decision, s.book[0].cluster = 4, -1
+    s = lead(healthy(), 5, 0)
     assert check(s, case(stories=0, lead=-1)) == []
 
 
@@ -151,7 +167,8 @@ def test_a_refusal_names_all_its_reasons(
 ) -> None:
     s = healthy(can_short=False)
     b = s.book[0]
-    b.lots, b.entry_id, b.decision, b.cluster = held, working, told, 7
+    b.lots, b.entry_id = held, working
+    lead(s, 7, *([0] if told else []))
     b.closed_ns = NOW - 1 if soon else 0
     side = -1 if over else 1
     d = case(side=side, gap=0.5 if small else 1.2, strength=0.0 if weak else 0.3, volume_z=-3.0 if quiet else 0.0)

@@ -127,7 +127,11 @@ def test_a_story_is_judged_and_entered_with_its_protection() -> None:
     assert [x[0] for x in said(out)] == ["submit market", "submit stop", "submit target"]
     assert intents(out)[0].lots == d.target_lots == b.entry_leaves > 0
     assert (intents(out)[0].why, intents(out)[0].decision) == (WHY_ENTRY, 1)
-    assert (b.decision, b.cluster) == (1, 7)
+    assert b.decision == 1
+    assert state.story[0, 0].traded == 1
+    one_r = d.equity * p.sizing.risk_per_trade  # what is really risked, after whole lots and limits
+    at_stop = b.entry_leaves * 0.001 * (d.price - d.stop_ticks * 0.01)
+    assert d.size_r * one_r == pytest.approx(at_stop, rel=1e-3)
     assert (state.head[0].day_trades, state.head[0].week_trades) == (1, 1)
     assert d.stop_ticks < d.price / 0.01 < d.target_ticks
     assert state.head[0].gross == pytest.approx(b.entry_leaves * 0.001 * state.book[0].mark_price)

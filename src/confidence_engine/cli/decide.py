@@ -11,10 +11,12 @@ from confidence_engine.cli.show import Json, emit, grid, home
 
 __all__ = ["decide"]
 
+_SHOWN = ("age", "polarity", "certainty", "novelty", "relevance", "cluster")
+
 
 def decide(
     ctx: typer.Context,
-    symbol: Annotated[str, typer.Argument(help="As BTC/USDT; the config's venue decides which one is meant.")],
+    symbol: Annotated[str, typer.Argument(help="As BTC/USDT or BTC; the config's venue decides which one is meant.")],
     at: Annotated[str, typer.Option(help="Moment of the decision, as 2023-03-11T05:00Z.")],
     config: Annotated[Path, typer.Option(help="Config file, as config/futures.toml.")],
     as_json: Json = False,
@@ -49,14 +51,15 @@ def _page(found: dict[str, Any]) -> Any:
     if used:
         parts.append(
             grid(
-                ("age", "polarity", "certainty", "novelty", "relevance", "story", "headline"),
-                [(o["age"], o["polarity"], o["certainty"], o["novelty"], o["relevance"], o["cluster"], o["title"][:90]) for o in used],
+                (*_SHOWN[:-1], "story", "headline"),
+                [(*(o[name] for name in _SHOWN), o["title"][:90]) for o in used],
                 title="headlines used",
             )
         )  # fmt: skip
     left = [one for one in found["headlines"] if not one["accepted"]]
     if left:
-        parts.append(grid(("age", "why not", "headline"), [(o["age"], o["why"], o["title"][:90]) for o in left], title="rejected"))
+        why = [(o["age"], o["why"], o["title"][:90]) for o in left]
+        parts.append(grid(("age", "why not", "headline"), why, title="headlines not used"))
     return Group(*parts)
 
 
@@ -67,6 +70,8 @@ def _figures(found: dict[str, Any]) -> list[tuple[str, object]]:
     if told:
         rows.append(("narrative", f"{told['stories']} live stories, reading {told['reading']:+.2f}, unusual by "
                                   f"{told['unusual']:+.2f}, weight {told['weight']:.2f}, since {told['since']}"))  # fmt: skip
+    if found["score"]:
+        rows.append(("score", f"{found['score']['standardised']:+.2f} sigma, weight {found['score']['weight']:.2f}"))
     if found["reaction_sigma"] is not None:
         rows.append(("reaction since", f"{found['reaction_sigma']:+.2f} sigma"))
     if found["gap"] is not None:
@@ -76,7 +81,8 @@ def _figures(found: dict[str, Any]) -> list[tuple[str, object]]:
     plan = found["plan"]
     if plan:
         rows.append(("size", f"{found['size']['r_units']:.3f} R, {found['size']['lots']} lots"))
-        rows.append(("plan", f"{plan['entry']} (last {plan['reference']}), out below or above {plan['invalidation']}, "
+        wrong = "below" if found["side"] > 0 else "above"
+        rows.append(("plan", f"{plan['entry']} (last {plan['reference']}), out {wrong} {plan['invalidation']}, "
                              f"target {plan['targets'][0]}, until {plan['until']}"))  # fmt: skip
     rows.append(("account", found["account"]))
     return rows

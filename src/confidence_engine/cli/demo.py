@@ -40,6 +40,7 @@ def demo(
     from confidence_engine.feeds.store import Store
 
     folder = home(ctx) / "demo" if ctx.obj is None else home(ctx)
+    _refuse_real(Store(folder), folder)
     note(f"SIMULATED: world of seed {seed}, {days} days. Nothing below is a real price, headline or result.")
     compile_kernel()
     begin = parse_time(START)
@@ -50,9 +51,17 @@ def demo(
     start, end = begin + WARMUP_DAYS * DAY_NS, begin + days * DAY_NS
     run, summary = run_once(config, store, start, end, None, folder / "runs", False)
     silent = _unstored(config, mute, start, end)
-    shown = _last_entry(config, store, run)
-    payload = {"simulated": True, "seed": seed, "replay": summary, "without_information": silent, "decision": shown, "folder": run}
-    emit(as_json, payload, lambda: _page(summary_table(summary, run), summary, silent, shown))
+    shown = _last_entry(config, store, run, begin)
+    payload = {"simulated": True, "seed": seed, "replay": summary, "without_information": silent, "decision": shown}
+    emit(as_json, payload | {"folder": run}, lambda: _page(summary_table(summary, run), summary, silent, shown))
+
+
+def _refuse_real(store: Store, folder: Path) -> None:
+    """Raises DataRefused where recorded data lives: simulated runs beside real ones would be mistaken for them."""
+    from confidence_engine.domain.errors import DataRefused
+
+    if any(not row["synthetic"] for row in store.listing()):
+        raise DataRefused(f"{folder} holds recorded data; the demo needs a home of its own, another --home or none")
 
 
 def _world(seed: int, begin_ns: int, days: int, information: float) -> World:
@@ -93,18 +102,20 @@ def _unstored(config: Config, world: World, start_ns: int, end_ns: int) -> dict[
     return summarise(config, sources, window, tape, result, figures(config, sources, result))
 
 
-def _last_entry(config: Config, store: Store, run: Path) -> dict[str, Any] | None:
+def _last_entry(config: Config, store: Store, run: Path, load_ns: int) -> dict[str, Any] | None:
     """The last decision that entered, explained as of its moment; None where nothing was entered."""
     import polars as pl
 
+    from confidence_engine.report.artefacts import read_rows
     from confidence_engine.report.moment import decide_at
     from confidence_engine.wire import READERS, resolve
 
-    entered = pl.read_parquet(run / "decisions.parquet").filter(pl.col("gates") == 0)
+    entered = read_rows(run, "decisions").filter(pl.col("gates") == 0)
     if not len(entered):
         return None
     last = entered.row(-1, named=True)
-    return decide_at(config, store, last["symbol"], last["ts_ns"], resolve(READERS[config.text.backend])())
+    reader = resolve(READERS[config.text.backend])()
+    return decide_at(config, store, last["symbol"], last["ts_ns"], reader, load_ns)
 
 
 def _page(figures: Any, told: dict[str, Any], mute: dict[str, Any], shown: dict[str, Any] | None) -> Any:

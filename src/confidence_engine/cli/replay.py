@@ -21,9 +21,13 @@ def replay(
     ctx: typer.Context,
     config: Annotated[Path, typer.Argument(help="Config file, as config/futures.toml.")],
     start: Annotated[str, typer.Option(help="First moment that is decided, as 2023-01-01 or 2023-01-01T00:00Z.")],
-    end: Annotated[str, typer.Option(help="First moment that is not.")],
-    symbols: Annotated[str | None, typer.Option(help="Only these, separated by commas.")] = None,
-    out: Annotated[Path | None, typer.Option(help="Folder for the artefacts; default HOME/runs/<id>.")] = None,
+    end: Annotated[str, typer.Option(help="First moment that is no longer decided, written alike.")],
+    symbols: Annotated[
+        str | None, typer.Option(help="Only these, as BTC/USDT,ETH/USDT; default: the config's.")
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder for the artefacts, new or an older run's; default HOME/runs/<id>.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Replay stored bars and news through the kernel and simulate the trades."""
@@ -31,13 +35,17 @@ def replay(
     from confidence_engine.domain.errors import UsageError
     from confidence_engine.domain.units import parse_time
     from confidence_engine.feeds.store import Store
+    from confidence_engine.report.artefacts import refuse_foreign
 
     loaded = load(config)
     start_ns, end_ns = parse_time(start), parse_time(end)
     if end_ns <= start_ns:
         raise UsageError(f"--end {end} is not after --start {start}")
-    chosen = [one.strip() for one in symbols.split(",") if one.strip()] if symbols else None
-    folder, summary = run_once(loaded, Store(home(ctx)), start_ns, end_ns, chosen, out or home(ctx) / "runs", out is not None)
+    chosen = None if symbols is None else [one.strip() for one in symbols.split(",") if one.strip()]
+    where = home(ctx) / "runs" if out is None else out.resolve()
+    if out is not None:
+        refuse_foreign(where)
+    folder, summary = run_once(loaded, Store(home(ctx)), start_ns, end_ns, chosen, where, out is not None)
     emit(as_json, summary | {"run": folder.name, "folder": folder}, lambda: summary_table(summary, folder))
 
 
@@ -45,8 +53,9 @@ def run_once(
     config: Config, store: Store, start_ns: int, end_ns: int, symbols: list[str] | None, where: Path, exact: bool
 ) -> tuple[Path, dict[str, Any]]:
     """One replay from the store to its folder: `where` itself if `exact`, else a folder named after the run in it."""
+    from confidence_engine.domain.units import format_time
     from confidence_engine.drivers import replay as driver
-    from confidence_engine.drivers.sources import gather
+    from confidence_engine.drivers.sources import covered, gather
     from confidence_engine.evaluate.summary import figures, summarise
     from confidence_engine.report.artefacts import run_id, write_run
     from confidence_engine.wire import READERS, resolve
@@ -54,8 +63,11 @@ def run_once(
     sources = gather(config, store, start_ns, end_ns, symbols)
     for name in sources.missing:
         note(f"left out: {name} has no bars in the period")
+    first_ns, last_ns = covered(sources, start_ns, end_ns)
+    if (first_ns, last_ns) != (start_ns, end_ns):
+        note(f"the bars cover {format_time(first_ns)} to {format_time(last_ns)} of the period; only that is replayed")
     readings = driver.read(config, sources, resolve(READERS[config.text.backend])())
-    window = driver.window_of(config, start_ns, end_ns)
+    window = driver.window_of(config, first_ns, last_ns)
     tape = driver.compose(config, sources, readings, window)
     with progress() as bar:
         task = bar.add_task("replay", total=len(tape.events))
@@ -75,12 +87,14 @@ def summary_table(summary: dict[str, Any], folder: Path) -> Any:
     rows = [
         ("period", f"{summary['start']} to {summary['end']}" + ("  SYNTHETIC" if summary["synthetic"] else "")),
         ("symbols", ", ".join(summary["symbols"])),
+        *([("left out, no bars", ", ".join(summary["missing_symbols"]))] if summary["missing_symbols"] else []),
         ("events", f"{summary['events']:,} ({summary['bars']:,} bars, {summary['documents']:,} documents)"),
-        ("decisions", f"{summary['decisions']:,} written of {summary['judged']:,} judged, {summary['entries']} entered"),
+        ("decisions", f"{summary['judged']:,} judged, {summary['decisions']:,} written, {summary['entries']} entered"),
         ("orders, fills, trades", f"{summary['orders']}, {summary['fills']}, {summary['trades']}"),
-        ("net P&L", f"{summary['net_pnl_usd']:,.2f} USD after {summary['fees_usd']:,.2f} fees, {summary['funding_usd']:,.2f} funding"),
+        ("net P&L", f"{summary['net_pnl_usd']:,.2f} USD"),
+        ("of which", f"fees {-summary['fees_usd']:,.2f} USD, funding {summary['funding_usd']:+,.2f} USD"),
         ("turnover", f"{summary['turnover_usd']:,.0f} USD"),
-        ("hold", f"{summary['hold_pnl_usd']:,.2f} USD"),
+        ("hold the same, unlevered", f"{summary['hold_pnl_usd']:,.2f} USD"),
         ("max drawdown", f"{summary['max_drawdown']:.4%}"),
         ("sharpe", _with_interval(sharpe)),
         ("win rate", _with_interval(summary["win_rate"])),

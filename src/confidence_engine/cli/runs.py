@@ -5,13 +5,16 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import typer
 
-from confidence_engine.cli.show import Json, emit, grid, home
+from confidence_engine.cli.show import Json, emit, grid, home, note
 
 __all__ = ["diff", "runs", "trades"]
+
+_OF_THE_MACHINE: Final = ("run", "cpu_events_per_s")
+"""Keys of a summary that say nothing of the result."""
 
 
 def runs(ctx: typer.Context, as_json: Json = False) -> None:
@@ -23,6 +26,9 @@ def runs(ctx: typer.Context, as_json: Json = False) -> None:
 
     def table() -> Any:
         rows = [[_short(one.get(name)) for name in columns] for one in found]
+        for one in found:
+            if "problem" in one:
+                note(f"damaged: {one['problem']}")
         return grid(columns, rows) if rows else "no runs yet; make one with `confidence replay`"
 
     emit(as_json, {"runs": found}, table)
@@ -35,18 +41,16 @@ def diff(
     as_json: Json = False,
 ) -> None:
     """Compare two replays: every figure and parameter that differs, and the first decision that does."""
-    import json
-
-    from confidence_engine.report.artefacts import find_run
+    from confidence_engine.report.artefacts import find_run, read_config
 
     (a, one), (b, two) = find_run(home(ctx), left), find_run(home(ctx), right)
-    figures = list(_different(one, two))
-    params = list(_different(*(json.loads((folder / "config.json").read_text("utf-8")) for folder in (a, b))))
+    figures = [row for row in _different(one, two) if row[0] not in _OF_THE_MACHINE]
+    params = list(_different(read_config(a), read_config(b)))
     first = _first_difference(a, b)
     payload = {
         "left": a.name,
         "right": b.name,
-        "same_decisions": one["decisions_hash"] == two["decisions_hash"],
+        "same_decisions": first is None,
         "figures": [dict(zip(("key", "left", "right"), row, strict=True)) for row in figures],
         "params": [dict(zip(("key", "left", "right"), row, strict=True)) for row in params],
         "first_difference": first,
@@ -55,10 +59,12 @@ def diff(
     def table() -> Any:
         from rich.console import Group
 
-        parts: list[Any] = [grid(("figure", a.name, b.name), [[_short(x) for x in row] for row in figures])]
+        parts: list[Any] = [] if figures else ["same figures"]
+        if figures:
+            parts.append(grid(("figure", a.name, b.name), [[_short(x) for x in row] for row in figures]))
         if params:
             parts.append(grid(("parameter", a.name, b.name), [[_short(x) for x in row] for row in params]))
-        parts.append("same decisions" if first is None else f"first decision that differs: {first}")
+        parts.append("same decisions" if first is None else f"first decision that differs: {_told(first)}")
         return Group(*parts)
 
     emit(as_json, payload, table)
@@ -74,19 +80,21 @@ def trades(
     import polars as pl
 
     from confidence_engine.domain.units import format_time
-    from confidence_engine.report.artefacts import find_run
+    from confidence_engine.feeds.manifest import replace_file
+    from confidence_engine.report.artefacts import find_run, read_rows
 
     folder, _ = find_run(home(ctx), run)
-    frame = pl.read_parquet(folder / "trades.parquet").drop("asset")
+    frame = read_rows(folder, "trades").drop("asset")
     for name in ("entry", "exit"):
         stamps = [format_time(ns) for ns in frame[f"{name}_ns"].to_list()]
         frame = frame.replace_column(frame.columns.index(f"{name}_ns"), pl.Series(f"{name}_at", stamps, pl.String))
+    if out is not None:
+        replace_file(out, lambda file: file.write(frame.write_csv().encode()))
+        note(f"{len(frame)} trades of {folder.name} written to {out}")
     if as_json:
         emit(True, {"run": folder.name, "trades": frame.to_dicts()}, lambda: None)
     elif out is None:
         sys.stdout.write(frame.write_csv())
-    else:
-        out.write_text(frame.write_csv(), encoding="utf-8")
 
 
 def _different(one: Any, two: Any, key: str = "") -> Iterator[tuple[str, Any, Any]]:
@@ -100,11 +108,10 @@ def _different(one: Any, two: Any, key: str = "") -> Iterator[tuple[str, Any, An
 
 def _first_difference(a: Path, b: Path) -> dict[str, Any] | None:
     """The first row in which the decisions of two runs differ, by time and field; None where they are equal."""
-    import polars as pl
-
     from confidence_engine.domain.units import format_time
+    from confidence_engine.report.artefacts import read_rows
 
-    one, two = (pl.read_parquet(folder / "decisions.parquet") for folder in (a, b))
+    one, two = (read_rows(folder, "decisions") for folder in (a, b))
     for k, (x, y) in enumerate(zip(one.iter_rows(named=True), two.iter_rows(named=True), strict=False)):
         fields = [name for name in x if x[name] != y.get(name) and not (x[name] != x[name] and y[name] != y[name])]
         if fields:
@@ -113,6 +120,11 @@ def _first_difference(a: Path, b: Path) -> dict[str, Any] | None:
     if len(one) != len(two):
         return {"row": min(len(one), len(two)), "at": None, "symbol": None, "fields": ["number of decisions"]}
     return None
+
+
+def _told(first: dict[str, Any]) -> str:
+    where = f"row {first['row']}" + (f", {first['symbol']} at {first['at']}" if first["at"] else "")
+    return f"{where}: {', '.join(first['fields'])}"
 
 
 def _short(value: Any) -> Any:

@@ -205,6 +205,4 @@ def _labelled(rows: np.ndarray) -> dict[str, Any]:
 def _first_warm(sources: Sources, result: Result) -> dict[str, str | None]:
     """When each asset had enough bars to be judged; null where it never had."""
     warm = result.state.asset["first_warm_ns"]
-    return {
-        one.symbol: format_time(int(warm[i])) if warm[i] else None for i, one in enumerate(sources.instruments)
-    }
+    return {one.symbol: format_time(int(warm[i])) if warm[i] else None for i, one in enumerate(sources.instruments)}

@@ -28,6 +28,7 @@ from confidence_engine.domain.event import DEGRADED
 from confidence_engine.domain.jit import stage
 from confidence_engine.domain.params import Bound
 from confidence_engine.domain.units import DAY_NS, HOUR_NS
+from confidence_engine.kernel import narrative
 
 __all__ = ["Params", "check", "data"]
 
@@ -86,7 +87,7 @@ def _timely(s, i, now_ns, d, p):
         bits |= 1 << GATE_POSITION_OPEN
     if b.entry_id != 0 or b.exit_id != 0:
         bits |= 1 << GATE_ORDER_WORKING
-    if d.stories > 0 and b.decision > 0 and b.cluster == d.lead:
+    if d.stories > 0 and narrative.was_traded(s, d.underlying, i):
         bits |= 1 << GATE_SAME_STORY
     if b.closed_ns > 0 and now_ns - b.closed_ns < p.cooldown_ns:
         bits |= 1 << GATE_COOLDOWN

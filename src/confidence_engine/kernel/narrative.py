@@ -27,7 +27,7 @@ from confidence_engine.domain.params import Bound
 from confidence_engine.domain.units import DAY_NS, MINUTE_NS
 from confidence_engine.kernel.state import ITEMS
 
-__all__ = ["Params", "hear", "measure", "settle"]
+__all__ = ["Params", "hear", "mark_traded", "measure", "settle", "was_traded"]
 
 LN2 = math.log(2.0)
 FORGET = 14.0
@@ -71,7 +71,7 @@ def _tell(item, cluster, event):
     item.cluster, item.since_ns = cluster, event.ts_known
     item.polarity, item.certainty = signal_polarity(event), signal_certainty(event)
     item.relevance, item.novelty = signal_relevance(event), signal_novelty(event)
-    item.publishers = _bit(event.source)
+    item.publishers, item.traded = _bit(event.source), np.uint64(0)
     item.n_publishers, item.n_documents, item.asleep = 1, 1, 0
     item.reading, item.read_ns = math.nan, 0
 
@@ -87,7 +87,7 @@ def _read(s, u, item, now_ns, p):
 
 @stage
 def _bit(source):
-    """Publishers as a 64-bit set; a collision makes two look like one, which only understates independence."""
+    """A member of a 64-bit set of publishers or assets; a collision makes two look like one: less evidence, fewer trades."""
     return np.uint64(1) << np.uint64(source & 63)
 
 
@@ -174,7 +174,7 @@ def measure(s, u, now_ns, p):
         pulled += w * item.polarity
         age_pulled += w * float(now_ns - item.since_ns)
         if abs(w * item.polarity) > strongest or told.lead < 0:
-            strongest, told.lead = abs(w * item.polarity), item.cluster
+            strongest, told.lead, told.lead_slot = abs(w * item.polarity), item.cluster, k
     told.oldest_ns, told.amount = oldest_ns, amount
     told.weight = amount / (amount + p.amount_half)
     if told.live == 0:
@@ -183,6 +183,21 @@ def measure(s, u, now_ns, p):
     told.story = pulled / amount
     told.since_ns = now_ns - int(age_pulled / amount)
     _standardise(s, u, p)
+
+
+@stage
+def was_traded(s, u, i):
+    """Whether the story that pulls most was entered on by asset i already, however many others came between."""
+    told = s.told[u]
+    return told.live > 0 and (s.story[u, told.lead_slot].traded & _bit(i)) != 0
+
+
+@stage
+def mark_traded(s, u, i):
+    """The story that pulls most is used up for asset i."""
+    told = s.told[u]
+    if told.live > 0:
+        s.story[u, told.lead_slot].traded |= _bit(i)
 
 
 @stage

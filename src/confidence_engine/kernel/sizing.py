@@ -16,7 +16,7 @@ from confidence_engine.domain.jit import stage
 from confidence_engine.domain.params import Bound
 from confidence_engine.kernel.margin import margin_for, unit
 
-__all__ = ["Params", "afford", "target"]
+__all__ = ["Params", "afford", "taken", "target"]
 
 
 class Params(NamedTuple):
@@ -60,3 +60,9 @@ def afford(s, i, d, lots, stop_distance, p):
             return 0, 0.0
         needed = margin_for(s, i, lots, d.price, liquidation, p.leverage)
     return lots, needed
+
+
+@stage
+def taken(s, i, d, lots, stop_distance, p):
+    """R-units that the lots really risk at the stop, after rounding, limits and margin."""
+    return abs(lots) * unit(s.inst[i]) * stop_distance / (d.equity * p.risk_per_trade)

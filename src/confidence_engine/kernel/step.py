@@ -234,8 +234,10 @@ def _enter(s, d, p, out):
         d.size_r = 0.0
         return
     exits.plan(s, i, d, stop_distance, p.exits)
-    b.decision, b.cluster = d.seq, d.lead
+    b.decision = d.seq
+    narrative.mark_traded(s, d.underlying, i)
     d.target_lots, d.margin_usd = lots, margin
+    d.size_r = sizing.taken(s, i, d, lots, stop_distance, p.sizing)
     h.day_trades += 1
     h.week_trades += 1
     algos.first(s, i, out, lots, margin, p.algos)

@@ -1,4 +1,4 @@
-"""A run on disk: one folder, written whole or not at all.
+"""A run on disk: one folder, written whole beside its place and then put there, or not at all.
 
 decisions, fills (with funding), orders, marks, equity, trades and outcomes as Parquet, the
 summary and the resolved config as JSON, one chart. The folder's name is made of what the run
@@ -12,8 +12,9 @@ import json
 import os
 import shutil
 import tempfile
+import time
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 import numpy as np
@@ -21,7 +22,7 @@ import polars as pl
 
 from confidence_engine.config import Config
 from confidence_engine.domain.decision import gate_names
-from confidence_engine.domain.errors import DataMissing, RunError, StoreDamaged
+from confidence_engine.domain.errors import DataMissing, RunError, StoreDamaged, UsageError
 from confidence_engine.domain.event import KIND_NAMES
 from confidence_engine.domain.instrument import Instrument
 from confidence_engine.domain.order import EXIT_NAMES, INTENT_NAMES, ORDER_NAMES
@@ -31,9 +32,26 @@ from confidence_engine.evaluate.summary import Figures
 from confidence_engine.feeds.assemble import Window
 from confidence_engine.report.chart import Picture, chart
 
-__all__ = ["find_run", "list_runs", "run_id", "runs_folder", "write_run"]
+__all__ = [
+    "FILES",
+    "find_run",
+    "list_runs",
+    "read_config",
+    "read_rows",
+    "refuse_foreign",
+    "run_id",
+    "runs_folder",
+    "write_run",
+]
 
-SUMMARY = "summary.json"
+SUMMARY: Final = "summary.json"
+_CONFIG: Final = "config.json"
+_TABLES: Final = ("decisions", "fills", "orders", "marks", "equity", "trades", "outcomes")
+FILES: Final = (SUMMARY, _CONFIG, "chart.png", *(f"{name}.parquet" for name in _TABLES))
+"""What a run's folder holds, and all that it holds."""
+
+_STALE_S: Final = 3600.0
+"""A part that nobody has written to for this long was left by a process that died."""
 
 
 def runs_folder(home: Path) -> Path:
@@ -44,7 +62,8 @@ def runs_folder(home: Path) -> Path:
 def run_id(config: Config, window: Window, summary: dict[str, Any]) -> str:
     """ "futures-20230101-20240301-1a2b3c4d"."""
     words = [summary[name] for name in ("params_hash", "data_hash", "code_revision")]
-    digest = hashlib.sha256("\0".join([*words, *summary["symbols"]]).encode()).hexdigest()[:8]
+    words += [str(window.start_ns), str(window.end_ns), *summary["symbols"]]
+    digest = hashlib.sha256("\0".join(words).encode()).hexdigest()[:8]
     day = (summary["start"][:10].replace("-", ""), summary["end"][:10].replace("-", ""))
     return f"{config.agent.name}-{day[0]}-{day[1]}-{digest}"
 
@@ -53,29 +72,66 @@ def write_run(
     folder: Path, config: Config, sources: Sources, window: Window, result: Result, made: Figures,
     summary: dict[str, Any],
 ) -> Path:  # fmt: skip
-    """Write everything beside `folder` and put it in place at once; an older run of the same name is replaced.
+    """Write everything beside `folder` and put it in place at once; an older run there is replaced.
 
-    Raises RunError where the disk does not take it; nothing half-written stays.
+    Raises RunError where the disk does not take it, UsageError where `folder` holds something else than a run;
+    nothing half-written stays.
     """
+    refuse_foreign(folder)
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
-        part = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
+        _sweep(folder.parent)
+        part = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", suffix=_PART, dir=folder.parent))
         try:
             _tables(part, sources.instruments, result, made)
             chart(_picture(config, sources, window, result, made, summary), part / "chart.png")
-            (part / "config.json").write_bytes(msgspec.json.format(msgspec.json.encode(config.tree()), indent=2))
+            (part / _CONFIG).write_bytes(msgspec.json.format(msgspec.json.encode(config.tree()), indent=2))
             text = json.dumps(_finite(summary | {"run": folder.name}), indent=2, default=_plain)
             (part / SUMMARY).write_text(text + "\n", encoding="utf-8")
             part.chmod(0o755)
-            if folder.exists():
-                shutil.rmtree(folder)
-            os.replace(part, folder)
+            _put(part, folder)
         except BaseException:
             shutil.rmtree(part, ignore_errors=True)
             raise
-    except OSError as error:
+    except (OSError, pl.exceptions.PolarsError) as error:
         raise RunError(f"the run could not be written to {folder}: {error}") from error
     return folder
+
+
+_PART: Final = ".part"
+
+
+def _put(part: Path, folder: Path) -> None:
+    """Rename `part` to `folder`; what stood there is moved aside first and removed last."""
+    if not folder.exists():
+        os.replace(part, folder)
+        return
+    aside = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", suffix=_PART, dir=folder.parent))
+    os.replace(folder, aside)
+    try:
+        os.replace(part, folder)
+    except BaseException:
+        os.replace(aside, folder)
+        raise
+    shutil.rmtree(aside, ignore_errors=True)
+
+
+def _sweep(parent: Path) -> None:
+    """Remove the parts of runs whose process died long ago."""
+    for part in parent.glob(f".*{_PART}"):
+        if part.is_dir() and time.time() - part.stat().st_mtime > _STALE_S:
+            shutil.rmtree(part, ignore_errors=True)
+
+
+def refuse_foreign(folder: Path) -> None:
+    """Raises UsageError where a run written to `folder` would replace what is not a run."""
+    if not os.path.lexists(folder):
+        return
+    if not folder.is_dir() or folder.is_symlink():
+        raise UsageError(f"{folder} is not a folder; name a new one for the run")
+    strange = sorted(one.name for one in folder.iterdir() if one.name not in FILES)
+    if strange:
+        raise UsageError(f"{folder} holds {strange[0]!r}, which is no part of a run; name a new folder")
 
 
 def _tables(part: Path, instruments: tuple[Instrument, ...], result: Result, made: Figures) -> None:
@@ -119,7 +175,7 @@ def _picture(
     bars = sources.bars[one.key]
     bars = bars[bars["close_ns"] >= window.start_ns]
     mine = result.decisions[result.decisions["asset"] == asset]
-    note = f"{summary['start'][:10]} to {summary['end'][:10]}, params {summary['params_hash']}, code {summary['code_revision']}"
+    note = f"params {summary['params_hash']}, data {summary['data_hash'][:16]}, code {summary['code_revision']}"
     return Picture(
         config.agent.name, one.symbol, sources.synthetic, result.equities["ts_ns"], result.equities["equity"],
         made.hold, bars["close_ns"], bars["c"], made.trades[made.trades["asset"] == asset], mine["ts_ns"],
@@ -128,11 +184,21 @@ def _picture(
 
 
 def list_runs(home: Path) -> list[dict[str, Any]]:
-    """Summaries of all runs of a home, by name; a folder without a readable summary is reported, not hidden."""
+    """Summaries of all runs of a home, by name; one that cannot be read is listed with its `problem`, not hidden."""
+    found: list[dict[str, Any]] = []
+    for folder in _folders(home):
+        try:
+            found.append(_summary(folder))
+        except StoreDamaged as error:
+            found.append({"run": folder.name, "problem": str(error)})
+    return found
+
+
+def _folders(home: Path) -> list[Path]:
     folder = runs_folder(home)
     if not folder.is_dir():
         return []
-    return [_summary(one) for one in sorted(folder.iterdir()) if one.is_dir() and not one.name.startswith(".")]
+    return [one for one in sorted(folder.iterdir()) if one.is_dir() and not one.name.startswith(".")]
 
 
 def find_run(home: Path, name: str) -> tuple[Path, dict[str, Any]]:
@@ -140,27 +206,42 @@ def find_run(home: Path, name: str) -> tuple[Path, dict[str, Any]]:
 
     Raises DataMissing where none or more than one fits, StoreDamaged where its summary cannot be read.
     """
-    path = Path(name)
-    if (path / SUMMARY).is_file():
+    path = Path(name).resolve()
+    if name and (path / SUMMARY).is_file():
         return path, _summary(path)
-    folder = runs_folder(home)
-    fits = (
-        [one for one in sorted(folder.glob(f"{name}*")) if one.is_dir()] if folder.is_dir() and "/" not in name else []
-    )
-    exact = [one for one in fits if one.name == name]
-    if len(exact or fits) != 1:
-        names = ", ".join(one.name for one in fits) or "see `confidence runs`"
-        raise DataMissing(f"{len(fits)} runs are named {name}...: {names}")
-    return (exact or fits)[0], _summary((exact or fits)[0])
+    fits = [one for one in _folders(home) if name and one.name.startswith(name)]
+    exact = [one for one in fits if one.name == name] or fits
+    if not exact:
+        raise DataMissing(f"there is no run {name!r}; see `confidence runs`")
+    if len(exact) > 1:
+        raise DataMissing(f"{name!r} is the start of {len(exact)} runs: {', '.join(one.name for one in exact)}")
+    return exact[0], _summary(exact[0])
+
+
+def read_rows(folder: Path, table: str) -> pl.DataFrame:
+    """One table of a run, as "trades". Raises StoreDamaged where it cannot be read."""
+    try:
+        return pl.read_parquet(folder / f"{table}.parquet")
+    except (OSError, pl.exceptions.PolarsError) as error:
+        raise StoreDamaged(f"{folder / table}.parquet cannot be read: {error}") from error
+
+
+def read_config(folder: Path) -> dict[str, Any]:
+    """The resolved config of a run. Raises StoreDamaged where it cannot be read."""
+    return _object(folder / _CONFIG)
 
 
 def _summary(folder: Path) -> dict[str, Any]:
+    return _object(folder / SUMMARY) | {"run": folder.name}
+
+
+def _object(path: Path) -> dict[str, Any]:
     try:
-        found = json.loads((folder / SUMMARY).read_text(encoding="utf-8"))
+        found = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise StoreDamaged(f"{folder / SUMMARY} cannot be read: {error}") from error
+        raise StoreDamaged(f"{path} cannot be read: {error}") from error
     if not isinstance(found, dict):
-        raise StoreDamaged(f"{folder / SUMMARY} is not a summary")
+        raise StoreDamaged(f"{path} does not hold one object")
     return found
 
 

@@ -166,7 +166,12 @@ def _legend(ax: Axes, lines: list[Any] | None = None) -> None:
     """In one row above the strip, where it hides nothing."""
     row = ax.legend(
         handles=lines,
-        loc="lower right", bbox_to_anchor=(1.0, 0.98), ncols=6, fontsize=9, frameon=False, borderaxespad=0.1
+        loc="lower right",
+        bbox_to_anchor=(1.0, 0.98),
+        ncols=6,
+        fontsize=9,
+        frameon=False,
+        borderaxespad=0.1,
     )
     row.set_in_layout(False)  # the strips keep their place whatever they show
 

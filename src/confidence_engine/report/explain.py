@@ -51,6 +51,7 @@ def explain(
             "volume_z": _number(decision.volume_z),
             "warmth": _number(decision.warmth),
         },
+        "score": _score(decision),
         "reaction_sigma": _number(decision.reaction),
         "gap": _number(decision.gap) if decision.side else None,
         "trigger": _number(decision.trigger),
@@ -88,6 +89,13 @@ def _narrative(decision: np.record) -> dict[str, Any] | None:
         "weight": _number(decision.weight),
         "since": format_time(int(decision.since_ns)),
     }
+
+
+def _score(decision: np.record) -> dict[str, Any] | None:
+    """The model's own score in standard deviations and how much of it is left, or null where none lives."""
+    if not math.isfinite(decision.score_z):
+        return None
+    return {"standardised": _number(decision.score_z), "weight": _number(decision.score_weight)}
 
 
 def _plan(one: Instrument, decision: np.record) -> dict[str, Any] | None:
@@ -137,7 +145,7 @@ def stories(config: Config, state: State, underlying: int, at_ns: int) -> list[d
 
 
 def headlines(config: Config, one: Instrument, readings: Readings, at_ns: int) -> list[dict[str, Any]]:
-    """Documents known in the last half-lives, newest first: which became evidence about this underlying, else why not."""
+    """Documents known in the last half-lives, newest first: evidence about this underlying, or why not."""
     universe = [each.name for each in config.universe.underlyings]
     mine = universe.index(one.underlying)
     since = at_ns - int(FORGET * config.kernel.narrative.half_life_ns)
@@ -174,17 +182,30 @@ def _read(row: np.void) -> dict[str, Any]:
 
 
 def evidence_lines(decision: np.record) -> list[str]:
-    """Two or three sentences without a digit."""
+    """Two to four sentences without a digit."""
     if not decision.side:
         return ["There is no live story to act on.", f"{_activity(decision)}."]
-    lean = "bullish" if decision.side > 0 else "bearish"
-    how = _grade(abs(decision.z_story if decision.stories else decision.score_z), (2.0, 1.0, 0.4))
-    lines = [f"The story is {lean}, {how} compared with earlier ones.", _since(decision)]
-    if decision.strength > 0.0:
-        lines.append(f"The case is {_grade(decision.strength, (0.3, 0.12, 0.04))}; {_activity(decision).lower()}.")
-    else:
-        lines.append(f"The gap is too small to act on; {_activity(decision).lower()}.")
-    return lines
+    lines = []
+    if decision.stories:
+        lines += [f"The story is {_lean(decision.z_story)} compared with earlier ones.", _since(decision)]
+    if math.isfinite(decision.score_z):
+        lines.append(f"The score is {_lean(decision.score_z)} by its own measure.")
+    return [*lines, f"{_case(decision)}; {_activity(decision).lower()}."]
+
+
+def _lean(z: float) -> str:
+    way = "bullish" if z > 0.0 else "bearish" if z < 0.0 else "neutral"
+    return f"{way}, {_grade(abs(z), (2.0, 1.0, 0.4))}"
+
+
+def _case(decision: np.record) -> str:
+    if not math.isfinite(decision.gap):
+        return "How far the price lags behind cannot be measured yet"
+    if decision.strength <= 0.0:
+        return "The gap is too small to act on"
+    if decision.gap * decision.side < 0.0:
+        return "The price has run beyond that"
+    return f"The case is {_grade(decision.strength, (0.3, 0.12, 0.04))}"
 
 
 def _grade(value: float, steps: tuple[float, float, float]) -> str:
@@ -197,7 +218,7 @@ def _grade(value: float, steps: tuple[float, float, float]) -> str:
 def _since(decision: np.record) -> str:
     """What the price did with the story."""
     if not math.isfinite(decision.reaction):
-        return "What the price made of it is not known." if decision.stories else "It comes from a score."
+        return "What the price made of it is not known."
     moved = decision.reaction * decision.side
     if moved > 2.0:
         return "The price has run with it already."
