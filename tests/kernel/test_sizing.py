@@ -111,7 +111,8 @@ def test_size_is_cut_only_as_far_as_the_budget_asks(lots: int, side: int, stop: 
     assume(abs(got) < lots)
     more = side * (abs(got) + 1)
     needed = margin_for(s, 0, more, PRICE, max(PRICE - side * 2.0 * stop, 0.0), 25.0)
-    assert needed > (50_000.0 - used) * (1 - 1e-9)
+    fee = abs(more) * unit(s.inst[0]) * PRICE * s.inst[0].taker
+    assert needed + fee > (50_000.0 - used) * (1 - 1e-9)
 
 
 def test_a_long_that_cannot_be_liquidated_posts_no_more_than_it_costs() -> None:
@@ -127,7 +128,7 @@ def test_spot_spends_what_is_there_and_no_more(lots: int, used: float) -> None:
     s.head[0].used_margin = used
     got, margin, d = afforded(s, p, lots, 400.0)
     cost = unit(s.inst[0]) * PRICE
-    assert got == min(lots, max(0, math.floor((100_000.0 - used) / cost + 1e-9)))
+    assert got == min(lots, max(0, math.floor((100_000.0 - used) / (cost * (1.0 + s.inst[0].taker)) + 1e-9)))
     assert margin == pytest.approx(got * cost)
     assert (d.gates == 0) == (got > 0)
 
@@ -136,4 +137,6 @@ def test_a_loss_not_yet_realised_and_cash_not_there_both_shrink_the_budget() -> 
     for equity, balance, room in ((60_000.0, 100_000.0, 30_000.0), (100_000.0, 20_000.0, 20_000.0)):
         s = make_state(**(PERP | {"tiers": ()}))
         s.head[0].equity, s.head[0].balance = equity, balance
-        assert afforded(s, make_params(), 100_000, 400.0)[1] == pytest.approx(room, rel=1e-3)
+        lots, margin, _ = afforded(s, make_params(), 100_000, 400.0)
+        fee = lots * unit(s.inst[0]) * PRICE * s.inst[0].taker
+        assert margin + fee == pytest.approx(room, rel=1e-3)

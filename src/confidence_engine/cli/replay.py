@@ -104,7 +104,7 @@ def summary_table(summary: dict[str, Any], folder: Path) -> Any:
         ("first warm", ", ".join(f"{name} {at or 'never'}" for name, at in summary["first_warm"].items())),
         ("params, decisions", f"{summary['params_hash']}, {summary['decisions_hash'][:16]}"),
         ("code", summary["code_revision"]),
-        ("speed", f"{summary['cpu_events_per_s'] or 0:,.0f} events a CPU second, compiling included"),
+        ("speed", f"{summary['cpu_events_per_s'] or 0:,.0f} events a CPU second"),
         ("folder", folder),
     ]  # fmt: skip
     refused = sorted(((n, name) for name, n in summary["refusals"].items() if n), reverse=True)

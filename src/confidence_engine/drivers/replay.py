@@ -135,6 +135,7 @@ def play(
     out = new_out(len(instruments))
     records = params_record(params or kernel_params(config)), params_record(config.sim)
     drained: dict[str, list[np.ndarray]] = {name: [] for name in _ROWS}
+    run(state, venue, events[:0], 0, *records, out)  # machine code is loaded before the clock starts
     at, began = 0, time.process_time()
     while True:
         stop = min(at + 65_536, len(events))

@@ -15,7 +15,7 @@ from confidence_engine.domain.decision import DECISION, GATES
 from confidence_engine.domain.order import INTENT
 from confidence_engine.kernel.state import record_of
 
-__all__ = ["ENTRY", "EQUITY", "MARKED", "OUT_HEAD", "Out", "STATUS_NAMES", "clear", "has_room", "new_out"]
+__all__ = ["ENTRY", "EQUITY", "MARKED", "OUT_HEAD", "Out", "STATUS_NAMES", "clear", "new_out"]
 
 STATUS_OK, STATUS_UNKNOWN_KIND, STATUS_ORDER, STATUS_NO_ROOM, STATUS_NUMBER, STATUS_UNSOUND = 0, 1, 2, 3, 4, 5
 STATUS_NAMES: Final = {
@@ -63,15 +63,3 @@ def clear(out: Out) -> None:
     """Forget the rows after a drain; judged, degraded and refusals go on counting."""
     head = out.head[0]
     head.decisions = head.intents = head.entries = head.equities = head.marks = 0
-
-
-def has_room(out: Out, assets: int) -> bool:
-    """Whether the worst case of one step and its fills fits into every array."""
-    head, need = out.head[0], 4 * assets + 16
-    return bool(
-        head.decisions + need <= len(out.decisions)
-        and head.intents + need <= len(out.intents)
-        and head.entries + need <= len(out.entries)
-        and head.equities + 1 <= len(out.equities)
-        and head.marks + assets <= len(out.marks)
-    )

@@ -141,7 +141,8 @@ def _participation(s, i, close_ns, volume, p):
         _learn(g, x, p.volume_obs)
         _learn(d, x, p.volume_obs)
         _learn(w, x, p.volume_obs)
-    a.silent += (float(not volume > 0.0) - a.silent) * max(1.0 / (a.volume_n + 1.0), 1.0 / p.volume_obs)
+    silent = 0.0 if volume > 0.0 else 1.0
+    a.silent += (silent - a.silent) * max(1.0 / (a.volume_n + 1.0), 1.0 / p.volume_obs)
     if a.volume_n == 0:
         a.volume_z = score
     else:

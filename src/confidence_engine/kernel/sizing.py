@@ -53,8 +53,9 @@ def afford(s, i, d, lots, stop_distance, p):
     needed = margin_for(s, i, lots, d.price, liquidation, p.leverage)
     budget = h.equity if s.inst[i].max_leverage <= 1.0 else h.equity * p.margin_budget
     free = min(budget, h.balance) - h.used_margin
-    if needed > free:
-        lots = d.side * int(math.floor(abs(lots) * max(free, 0.0) / needed))
+    fee = abs(lots) * unit(s.inst[i]) * d.price * s.inst[i].taker  # a venue takes it from the same cash
+    if needed + fee > free:
+        lots = d.side * int(math.floor(abs(lots) * max(free, 0.0) / (needed + fee)))
         if lots == 0:
             d.gates |= 1 << GATE_MARGIN
             return 0, 0.0

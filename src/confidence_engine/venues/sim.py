@@ -56,7 +56,7 @@ class Params(NamedTuple):
     """The assumptions; docs/simulation.md explains each."""
 
     latency_ns: Annotated[int, Bound("duration", 0, 10 * MINUTE_NS)] = 500 * MILLI_NS
-    grace_ns: Annotated[int, Bound("duration", 0, 10 * MINUTE_NS)] = 5 * SECOND_NS
+    grace_ns: Annotated[int, Bound("duration", 0, 10 * MINUTE_NS)] = 3 * SECOND_NS
     drift: Annotated[float, Bound("ratio", 0.0, 5.0)] = 0.5
     spread_factor: Annotated[float, Bound("ratio", 0.0, 20.0)] = 1.0
     impact: Annotated[float, Bound("ratio", 0.0, 5.0)] = 0.7
