@@ -490,3 +490,11 @@ def test_a_bound_without_limits_says_only_its_unit() -> None:
     assert wanted(Bound("usd", 1.0)) == "an amount in USD, a bare number, of at least 1"
     assert wanted(Bound("ratio", high=2.0)) == "a bare number of at most 2"
     assert wanted(Bound("name", choices=("a", "b"))) == "one of a, b"
+
+
+def test_a_trigger_that_the_price_alone_could_reach_is_refused(folder: Path) -> None:
+    (folder / "low.toml").write_text('inherits = "spot.toml"\n\n[kernel.divergence]\ntrigger = 0.5\n')
+    with pytest.raises(ConfigError, match=r"low\.toml:4: \[kernel\.divergence\] trigger: 0\.5 must stay above 0\.75"):
+        load(folder / "low.toml")
+    (folder / "calm.toml").write_text('inherits = "spot.toml"\n\n[kernel.divergence]\ntrigger = 0.5\nkappa = 0.05\n')
+    assert load(folder / "calm.toml").kernel.divergence.trigger == 0.5

@@ -154,7 +154,9 @@ def test_an_asset_that_loses_its_funding_on_the_way_is_degraded_from_then_on() -
 # A user's own scores.
 
 
-def _scored(tmp_path: Path, evidence: str, mean: float, name: str) -> tuple[Config, replay.Result]:
+def _scored(
+    tmp_path: Path, evidence: str, mean: float, name: str, trigger: float = 0.5
+) -> tuple[Config, replay.Result]:
     """The world with a score on one coin every day at noon."""
     folder = tmp_path / name
     store = Store(folder)
@@ -164,7 +166,8 @@ def _scored(tmp_path: Path, evidence: str, mean: float, name: str) -> tuple[Conf
     rows["known_ns"], rows["horizon_ns"], rows["mean"], rows["std"] = at, 6 * HOUR_NS, mean, 0.01
     store.add(Batch("scores", "s", "scores", len(at), "", rows={"PGS/USDT": rows}, synthetic=True))
     config = load(config_file(folder / "config", evidence=evidence))
-    return config, replayed(config, store).result
+    kernel = config.kernel._replace(divergence=config.kernel.divergence._replace(trigger=trigger))
+    return config, replayed(msgspec.structs.replace(config, kernel=kernel), store).result
 
 
 @pytest.mark.parametrize("side", [1, -1])
@@ -179,7 +182,7 @@ def test_scores_alone_are_judged_by_the_same_gates(tmp_path: Path, side: int) ->
     assert np.all(strong.decisions["stories"] == 0)
     assert strong.refusals["SMALL_GAP"] + strong.refusals["WEAK_STRENGTH"] > 0  # as the score fades
     assert int((strong.entries["kind"] == FILL).sum()) >= 2 * len(taken) - 1
-    _, weak = _scored(tmp_path, '["score"]', side * 0.001, "weak")
+    _, weak = _scored(tmp_path, '["score"]', side * 0.001, "weak", 0.8)  # above what a reaction alone can reach
     assert len(entered(weak)) == 0
     assert weak.refusals["SMALL_GAP"] > 100
 

@@ -148,7 +148,7 @@ def _agree(config: Config, leaves: dict[Spot, Leaf]) -> None:
     """What one key cannot know of another. Raises ConfigError at the key that has to change."""
 
     def refuse(section: str, key: str, why: str) -> None:
-        leaf = leaves.get((section, key))
+        leaf = leaves.get((*section.split("."), key))
         raise ConfigError(f"{leaf.at if leaf else config.path}: [{section}] {key}: {why}")
 
     agent = config.agent
@@ -168,6 +168,11 @@ def _agree(config: Config, leaves: dict[Spot, Leaf]) -> None:
         refuse("agent", "symbols", "two names of one instrument")
     if any("@" in symbol and not symbol.endswith(f"@{agent.venue}") for symbol in agent.symbols):
         refuse("agent", "symbols", f"an agent trades at one venue, {agent.venue}")
+    gap = config.kernel.divergence
+    alone = gap.kappa * gap.reaction_clip
+    if gap.trigger * (1.0 - gap.volume_reach) <= alone:
+        why = f"must stay above {alone / (1.0 - gap.volume_reach):.3g}, or a price move with no story to speak of could pass"
+        refuse("kernel.divergence", "trigger", f"{gap.trigger:g} {why}")
     for section, key, step in (("agent", "interval", agent.interval_ns), ("timing", "grid", config.timing.grid_ns)):
         if DAY_NS % step:
             refuse(section, key, "must divide a day, or its steps would fall at other times every day")

@@ -45,7 +45,8 @@ warmup = "{warmup_days}d"
 news_lag = "0s"
 
 [kernel.divergence]
-trigger = 0.5    # a few made-up coins tell fewer stories at a time than a market does
+trigger = 0.55   # a few made-up coins tell fewer stories at a time than a market does
+kappa = 0.1      # so low that the price alone never reaches the trigger
 """
 
 
