@@ -52,10 +52,11 @@ KNOCKS = (
     Knock("risk", "no limits", "kernel/risk.py", "    if allowed < 1:\n", "    allowed = abs(lots)\n    if allowed < 1:\n"),
     Knock("orders", "entries go out without protection", "kernel/algos.py", "    orders.protect(s, i, out)\n", ""),
     Knock("algos", "all at once", "kernel/algos.py", "if p.style == PARTICIPATION:", "if p.style < 0:", "large"),
-    Knock("exits", "time only", "kernel/exits.py", "return max(p.stop_atr * s.asset[i].atr, p.min_stop * d.price)", "return 0.5 * d.price"),
+    Knock("exits", "the stop is out of reach", "kernel/exits.py", "d.price - d.side * stop_distance, -d.side)", "d.price - d.side * 0.9 * d.price, -d.side)"),
+    Knock("exits", "no time exit", "kernel/exits.py", "elif h.now_ns >= b.deadline_ns:", "elif h.now_ns < 0:"),
     Knock("exits", "no ratchet", "kernel/exits.py", "        _ratchet(s, i, out)\n", "        return\n"),
     Knock("ledger", "funding is not booked", "kernel/ledger.py", "    h.funding += amount\n    h.balance += amount\n", ""),
-    Knock("outcome", "no barriers, only the horizon", "domain/outcome.py", "if opened <= -loss or opened >= win:", "if opened <= -1e9 or opened >= 1e9:"),
+    Knock("outcome", "no barriers, only the horizon", "domain/outcome.py", "    opened = side * (o - price) / price\n", "    if o > 0.0:\n        return False, 0.0\n    opened = side * (o - price) / price\n"),
     Knock("venues.sim", "no spread and no impact", "venues/sim_fills.py", "return inst.half_spread * p.spread_factor + impact", "return 0.0"),
     Knock("venues.sim", "no volume cap", "venues/sim.py", "cap = min(p.volume_share * pos.volume, p.bar_share * bar_volume(event))", "cap = 1e6 * pos.volume", "large"),
 )  # fmt: skip
@@ -74,7 +75,9 @@ def replay(knock: Knock, home: Path, work: Path) -> dict[str, object]:
     config = work / "config/futures.toml"
     if knock.account == "large":
         text = config.read_text(encoding="utf-8")
-        config.write_text(re.sub(r"\[agent\]\n", "[agent]\ninitial_equity_usd = 1_000_000_000\n", text), encoding="utf-8")
+        config.write_text(
+            re.sub(r"\[agent\]\n", "[agent]\ninitial_equity_usd = 1_000_000_000\n", text), encoding="utf-8"
+        )
     command = [sys.executable, "-m", "confidence_engine", "--home", str(home), "replay", str(config), *PERIOD]
     done = subprocess.run(
         [*command, "--out", str(work / "run"), "--json"],
@@ -102,7 +105,9 @@ def row(knock: Knock, one: dict[str, object], base: dict[str, object]) -> str:
 
 def main(home: Path) -> int:
     """Print the table; 1 where a knock-out changed nothing."""
-    print("| stage | neutralised | account | entries | fills | net USD | fees | turnover | drawdown | gap closed | changed |")
+    print(
+        "| stage | neutralised | account | entries | fills | net USD | fees | turnover | drawdown | gap closed | changed |"
+    )
     print("|---|---|---|---|---|---|---|---|---|---|---|")
     bases: dict[str, dict[str, object]] = {}
     idle = 0

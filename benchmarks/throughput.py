@@ -1,4 +1,4 @@
-"""Kernel and venue throughput: events a CPU second with one and with fifty assets, and what memory 10 million bars take.
+"""Kernel and venue throughput: events a CPU second with one and fifty assets, and the memory of 10 million bars.
 
     python benchmarks/throughput.py            # both, medians of five, after a warm-up
     python benchmarks/throughput.py --memory   # the memory figure alone (a process of its own)
@@ -101,7 +101,9 @@ def memory() -> None:
     events = tape(50, 200_000, 41)
     cpu = seconds(50, events)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024**2
-    print(f"10,000,000 bars, {len(events):,} events: peak {peak:.2f} GiB, {len(events) / cpu / 1e6:.2f} M events / CPU s")
+    print(
+        f"10,000,000 bars, {len(events):,} events: peak {peak:.2f} GiB, {len(events) / cpu / 1e6:.2f} M events / CPU s"
+    )
 
 
 if __name__ == "__main__":

@@ -114,4 +114,4 @@ def summary_of(p: Played) -> dict[str, Any]:
     return summarise(p.config, p.sources, p.window, p.tape, p.result, p.made)
 
 
-assert DAYS * DAY_NS + BEGIN == parse_time(END)
+assert parse_time(END) == DAYS * DAY_NS + BEGIN

@@ -7,6 +7,8 @@ from pathlib import Path
 import msgspec
 import numpy as np
 import pytest
+from tests.ledger_reference import curve
+from tests.simulated import BEGIN, END, START, config_file, fill, home, played, replayed, world
 
 from confidence_engine.config import Config, load
 from confidence_engine.domain.errors import KernelHalted
@@ -16,8 +18,6 @@ from confidence_engine.drivers import replay
 from confidence_engine.feeds.clean import SCORE_ROW
 from confidence_engine.feeds.store import Batch, Store
 from confidence_engine.text.cues import CueReader
-from tests.ledger_reference import curve
-from tests.simulated import BEGIN, END, START, config_file, fill, home, played, replayed, world
 
 FIRST, LAST = parse_time(START), parse_time(END)
 
@@ -209,13 +209,6 @@ def test_an_event_out_of_order_halts_with_its_place() -> None:
     events["ts_known"][300] = events["ts_known"][299] - 1
     with pytest.raises(KernelHalted, match=r"event 300, known 2025-01-.*: an event older than the last one"):
         replay.play(p.config, p.sources.instruments, events)
-
-
-def test_the_agents_section_decides_over_the_kernels() -> None:
-    config = played().config
-    agent = config.agent._replace(evidence=("score",), real_money=True)
-    kernel = replay.kernel_params(msgspec.structs.replace(config, agent=agent))
-    assert (kernel.divergence.use_news, kernel.divergence.use_score, kernel.sizing.real_money) == (False, True, True)
 
 
 def test_the_window_begins_with_the_warm_up() -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 import msgspec
 import numpy as np
 import pytest
+from tests.simulated import BEGIN, END, START, WARMUP_DAYS, config_file, fill, home, played, world
 
 from confidence_engine.config import Config, load
 from confidence_engine.config.simulated import VENUE
@@ -15,7 +16,6 @@ from confidence_engine.domain.units import DAY_NS, HOUR_NS, MINUTE_NS, parse_tim
 from confidence_engine.drivers.sources import covered, gather, meant
 from confidence_engine.feeds.clean import SCORE_ROW
 from confidence_engine.feeds.store import Batch, Store
-from tests.simulated import BEGIN, END, START, WARMUP_DAYS, config_file, fill, home, played, world
 
 FIRST, LAST = parse_time(START), parse_time(END)
 SYMBOLS = list(world().ticks)
@@ -128,9 +128,7 @@ def test_evidence_decides_what_is_read(config: Config, tmp_path: Path) -> None:
     assert found.documents == []
     assert {key: len(one) for key, one in found.scores.items()} == {"KVX/USDT@world": 2}  # one is known at the end
     assert found.data_hash != news_only.data_hash
-    Store(tmp_path).add(
-        Batch("scores", "t", "own", 1, VENUE, rows={"KVX/USDT": scores(FIRST + 5)}, synthetic=True)
-    )
+    Store(tmp_path).add(Batch("scores", "t", "own", 1, VENUE, rows={"KVX/USDT": scores(FIRST + 5)}, synthetic=True))
     assert gather(scored, Store(tmp_path), FIRST, LAST).scores["KVX/USDT@world"]["known_ns"].tolist() == [FIRST + 5]
 
 

@@ -65,9 +65,7 @@ def case(store: Store, config: Path, start: str, end: str) -> Case:
     loaded = load(config)
     start_ns, end_ns = parse_time(start), parse_time(end)
     sources = gather(loaded, store, start_ns, end_ns)
-    return Case(
-        loaded, sources, replay.read(loaded, sources, CueReader()), replay.window_of(loaded, start_ns, end_ns)
-    )
+    return Case(loaded, sources, replay.read(loaded, sources, CueReader()), replay.window_of(loaded, start_ns, end_ns))
 
 
 @pytest.fixture(scope="session")

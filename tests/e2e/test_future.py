@@ -50,7 +50,9 @@ def _other_news(frame: pl.DataFrame, t: int, rng: np.random.Generator) -> pl.Dat
     ns = frame["published_at"].dt.epoch("ns")
     past, later = frame.filter(ns <= t), frame.filter(ns > t)
     later = later.filter(pl.Series(rng.random(len(later)) < 0.5))
-    words = rng.choice(["Bitcoin soars to a record", "Bitcoin crashes after a hack", "Ethereum upgrade fails"], len(later))
+    words = rng.choice(
+        ["Bitcoin soars to a record", "Bitcoin crashes after a hack", "Ethereum upgrade fails"], len(later)
+    )
     shift = pl.Series(rng.integers(0, 3600, len(later))).cast(pl.Duration("us")) * 1_000_000
     changed = later.with_columns(title=pl.Series(words + rng.integers(0, 99, len(later)).astype(str)))
     return pl.concat([past, changed.with_columns(published_at=changed["published_at"] + shift)])

@@ -10,8 +10,8 @@ import pytest
 
 from confidence_engine.domain.event import KIND_NAMES
 from confidence_engine.domain.units import DAY_NS
-from confidence_engine.evaluate.summary import figures, summarise
 from confidence_engine.drivers import replay
+from confidence_engine.evaluate.summary import figures, summarise
 from confidence_engine.report.artefacts import write_run
 from tests.ledger_reference import curve
 
@@ -31,9 +31,7 @@ def test_equity_at_every_hour_to_a_millionth_of_a_dollar(
     result = replay.play(case.config, case.sources.instruments, tape.events)
     made = figures(case.config, case.sources, result)
     summary = summarise(case.config, case.sources, case.window, tape, result, made)
-    folder = write_run(
-        tmp_path / "run", case.config, case.sources, case.window, result, made, summary
-    )
+    folder = write_run(tmp_path / "run", case.config, case.sources, case.window, result, made, summary)
     fills = pl.read_parquet(folder / "fills.parquet").with_columns(
         pl.col("kind").replace_strict(NUMBERS, return_dtype=pl.Int64)
     )

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from tests.simulated import END, START, Played, played, summary_of
 
 from confidence_engine.cli.show import to_json
 from confidence_engine.domain.decision import GATE_NAMES
@@ -24,7 +25,6 @@ from confidence_engine.evaluate.summary import (
     summarise,
 )
 from confidence_engine.text.cues import CueReader
-from tests.simulated import END, START, Played, played, summary_of
 
 NUMBER = (int, float)
 KINDS: dict[str, Any] = {

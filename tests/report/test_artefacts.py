@@ -12,6 +12,8 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
+from tests.ledger_reference import curve
+from tests.simulated import played, summary_of
 
 from confidence_engine.domain.decision import gate_names
 from confidence_engine.domain.errors import DataMissing, RunError, StoreDamaged, UsageError
@@ -27,8 +29,6 @@ from confidence_engine.report.artefacts import (
     runs_folder,
     write_run,
 )
-from tests.ledger_reference import curve
-from tests.simulated import played, summary_of
 
 
 def write(folder: Path) -> Path:
@@ -204,7 +204,7 @@ def test_a_folder_that_is_no_run_is_never_replaced(tmp_path: Path) -> None:
     (tmp_path / "thesis.txt").write_text("four years", encoding="utf-8")
     (tmp_path / "summary.json").write_text("{}", encoding="utf-8")
     for folder in (tmp_path, tmp_path / "thesis.txt"):
-        with pytest.raises(UsageError, match="no part of a run|not a folder"):
+        with pytest.raises(UsageError, match=r"no part of a run|not a folder"):
             write(folder)
     link = tmp_path / "link"
     link.symlink_to(tmp_path)
@@ -263,5 +263,5 @@ def test_a_broken_table_is_damage(home: Path) -> None:
     (folder / "trades.parquet").write_bytes(b"PAR1 not quite")
     (folder / "marks.parquet").unlink()
     for table in ("trades", "marks"):
-        with pytest.raises(StoreDamaged, match=f"{table}.parquet cannot be read"):
+        with pytest.raises(StoreDamaged, match=rf"{table}\.parquet cannot be read"):
             read_rows(folder, table)

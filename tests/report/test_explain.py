@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.simulated import played
 
 from confidence_engine.domain.decision import DECISION, GATE_WORDS
 from confidence_engine.domain.document import known_at
 from confidence_engine.report.explain import evidence_lines, explain, headlines, stories
-from tests.simulated import played
 
 KEYS = {
     "symbol", "venue", "at", "action", "side", "synthetic", "narrative", "stories", "price", "score", "reaction_sigma",
@@ -124,6 +124,7 @@ def test_an_entry_has_its_plan_on_the_right_side_of_the_price() -> None:
         assert all(side * (target - price) > 0 for target in plan["targets"])
         assert found["size"]["r_units"] > 0
         assert found["size"]["lots"] * side > 0
+        assert found["size"]["notional_usd"] == pytest.approx(abs(found["size"]["quantity"]) * price)
         assert abs(found["gap"]) >= found["trigger"]
         sides.add(found["action"])
     assert sides == {"buy", "sell"}

@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 import numpy as np
 import pytest
+from tests.simulated import BEGIN, config_file, fill, home, played, replayed, world
 
 from confidence_engine.config import Config, load
 from confidence_engine.domain.errors import DataMissing, UsageError
@@ -16,7 +17,6 @@ from confidence_engine.domain.units import HOUR_NS, format_time, parse_time
 from confidence_engine.feeds.store import Store
 from confidence_engine.report.moment import decide_at
 from confidence_engine.text.cues import CueReader
-from tests.simulated import BEGIN, config_file, fill, home, played, replayed, world
 
 
 def config() -> Config:
@@ -100,13 +100,17 @@ def test_nothing_that_is_known_later_is_shown_or_felt(tmp_path: Path) -> None:
 
 
 def test_lines_for_chat_hold_no_digit_and_the_newest_item_has_its_age() -> None:
-    at = parse_time("2025-01-18T10:00Z")
-    found = decided("ODR", at)
+    row = picked(1)[-1]
+    at = int(row["ts_ns"]) + HOUR_NS
+    found = decided(played().sources.instruments[int(row["asset"])].symbol, at)
     assert not any(re.search(r"\d", line) for line in found["evidence"])
     used = [item for item in found["headlines"] if item["accepted"]]
     assert found["newest"]["title"] == used[0]["title"]
     assert found["newest"]["age_s"] == (at - parse_time(found["newest"]["published"])) // 10**9
     assert found["synthetic"] is True
+    alive = {story["cluster"] for story in found["stories"] if story["alive"]}
+    assert [item["alive"] for item in used] == [item["cluster"] in alive for item in used]
+    assert not any(item["alive"] for item in found["headlines"] if not item["accepted"])
 
 
 def test_a_symbol_beside_the_configs_can_be_asked_for(tmp_path: Path) -> None:

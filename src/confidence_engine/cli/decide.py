@@ -51,9 +51,9 @@ def _page(found: dict[str, Any]) -> Any:
     if used:
         parts.append(
             grid(
-                (*_SHOWN[:-1], "story", "headline"),
-                [(*(o[name] for name in _SHOWN), o["title"][:90]) for o in used],
-                title="headlines used",
+                (*_SHOWN[:-1], "story", "counts", "headline"),
+                [(*(o[name] for name in _SHOWN), "yes" if o["alive"] else "faded", o["title"][:90]) for o in used],
+                title="headlines about it",
             )
         )  # fmt: skip
     left = [one for one in found["headlines"] if not one["accepted"]]
@@ -68,8 +68,10 @@ def _figures(found: dict[str, Any]) -> list[tuple[str, object]]:
     told = found["narrative"]
     rows: list[tuple[str, object]] = []
     if told:
-        rows.append(("narrative", f"{told['stories']} live stories, reading {told['reading']:+.2f}, unusual by "
-                                  f"{told['unusual']:+.2f}, weight {told['weight']:.2f}, since {told['since']}"))  # fmt: skip
+        rows += [
+            ("narrative", f"reading {told['reading']:+.2f} of {told['stories']} live, since {told['since']}"),
+            ("unusual by", f"{told['unusual']:+.2f} sigma, weight {told['weight']:.2f}"),
+        ]
     if found["score"]:
         rows.append(("score", f"{found['score']['standardised']:+.2f} sigma, weight {found['score']['weight']:.2f}"))
     if found["reaction_sigma"] is not None:
@@ -80,7 +82,10 @@ def _figures(found: dict[str, Any]) -> list[tuple[str, object]]:
         rows.append(("confidence", f"{found['confidence']:.3f} ({sure}), strength {found['strength']:.3f}"))
     plan = found["plan"]
     if plan:
-        rows.append(("size", f"{found['size']['r_units']:.3f} R, {found['size']['lots']} lots"))
+        size = found["size"]
+        rows.append(
+            ("size", f"{size['quantity']:+,.10g} = {size['notional_usd']:,.2f} USD, {size['r_units']:.3f} R at risk")
+        )
         wrong = "below" if found["side"] > 0 else "above"
         rows.append(("plan", f"{plan['entry']} (last {plan['reference']}), out {wrong} {plan['invalidation']}, "
                              f"target {plan['targets'][0]}, until {plan['until']}"))  # fmt: skip

@@ -171,8 +171,9 @@ def _agree(config: Config, leaves: dict[Spot, Leaf]) -> None:
     gap = config.kernel.divergence
     alone = gap.kappa * gap.reaction_clip
     if gap.trigger * (1.0 - gap.volume_reach) <= alone:
-        why = f"must stay above {alone / (1.0 - gap.volume_reach):.3g}, or a price move with no story to speak of could pass"
-        refuse("kernel.divergence", "trigger", f"{gap.trigger:g} {why}")
+        least = alone / (1.0 - gap.volume_reach)
+        why = f"{gap.trigger:g} must stay above {least:.3g}, or a price move with no story to speak of could pass"
+        refuse("kernel.divergence", "trigger", why)
     for section, key, step in (("agent", "interval", agent.interval_ns), ("timing", "grid", config.timing.grid_ns)):
         if DAY_NS % step:
             refuse(section, key, "must divide a day, or its steps would fall at other times every day")

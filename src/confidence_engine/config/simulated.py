@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import json
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -59,7 +60,7 @@ def write_simulated(
     for one in underlyings:
         text.append(
             f'[underlying.{one.name}]\nclass = "crypto"\nsector = "{one.sector}"\n'
-            f"names = {list(one.names)}\ntickers = {list(one.tickers)}\n"
+            f"names = {_quoted(one.names)}\ntickers = {_quoted(one.tickers)}\n"
         )
     for one, (symbol, tick) in zip(underlyings, ticks.items(), strict=True):
         text.append(
@@ -68,6 +69,11 @@ def write_simulated(
         )
     (folder / "universe.toml").write_text("\n".join(text), encoding="utf-8")
     path = folder / "simulated.toml"
-    agent = _AGENT.format(venue=VENUE, symbols=list(ticks), warmup_days=warmup_days)
+    agent = _AGENT.format(venue=VENUE, symbols=_quoted(ticks), warmup_days=warmup_days)
     path.write_text(agent, encoding="utf-8")
     return path
+
+
+def _quoted(names: Iterable[str]) -> str:
+    """A list as TOML writes it; its basic strings are those of JSON."""
+    return json.dumps(list(names), ensure_ascii=False)

@@ -37,8 +37,10 @@ def jit_enabled() -> bool:
 
 
 def source_hash(package: Path = _PACKAGE) -> str:
-    """24 hex digits of the SHA-256 over all sources that compiled code may come from, Numba and CPU."""
-    digest = hashlib.sha256(f"{numba.__version__} {binding.get_host_cpu_name()} {PLAIN}".encode())
+    """24 hex digits of the SHA-256 over all sources that compiled code may come from, Numba, its checks and the CPU."""
+    digest = hashlib.sha256(
+        f"{numba.__version__} {binding.get_host_cpu_name()} {PLAIN} {numba_config.BOUNDSCHECK}".encode()
+    )
     for folder in _COMPILED:
         for file in sorted((package / folder).rglob("*.py")):
             digest.update(str(file.relative_to(package)).encode() + b"\0" + file.read_bytes())

@@ -18,7 +18,8 @@ import numpy as np
 __all__ = ["UNITS", "Bound", "bounds_of", "params_dtype", "params_record"]
 
 UNITS: Final = ("ratio", "fraction", "duration", "count", "usd", "flag", "name")
-"""ratio: bare number | fraction: "0.5%" or "50bps" or a bare fraction | duration: "90min" | count: integer | usd | flag: true or false | name: one of `choices`."""
+"""ratio: bare number | fraction: "0.5%", "50bps" or a bare fraction | duration: "90min" | count: integer | usd |
+flag: true or false | name: one of `choices`."""
 
 
 class Bound(NamedTuple):

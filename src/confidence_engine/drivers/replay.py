@@ -30,7 +30,7 @@ from confidence_engine.kernel.state import State, new_state
 from confidence_engine.text.reading import Readings, read_documents
 from confidence_engine.venues.sim import Venue, new_venue
 
-__all__ = ["Result", "compose", "initial", "kernel_params", "play", "read", "signals", "told_about", "window_of"]
+__all__ = ["Result", "compose", "initial", "play", "read", "signals", "told_about", "window_of"]
 
 Progress = Callable[[int, int], None]
 
@@ -115,17 +115,6 @@ def initial(config: Config, instruments: tuple[Instrument, ...]) -> tuple[State,
     return state, new_venue(len(state.asset), equity)
 
 
-def kernel_params(config: Config) -> Params:
-    """The kernel's parameters with what the agent's section says of evidence and money."""
-    kernel = config.kernel
-    return kernel._replace(
-        divergence=kernel.divergence._replace(
-            use_news="news" in config.agent.evidence, use_score="score" in config.agent.evidence
-        ),
-        sizing=kernel.sizing._replace(real_money=config.agent.real_money),
-    )
-
-
 def play(
     config: Config, instruments: tuple[Instrument, ...], events: np.ndarray, progress: Progress | None = None,
     params: Params | None = None,
@@ -133,7 +122,7 @@ def play(
     """Run events through kernel and simulated venue from a fresh state. Raises KernelHalted."""
     state, venue = initial(config, instruments)
     out = new_out(len(instruments))
-    records = params_record(params or kernel_params(config)), params_record(config.sim)
+    records = params_record(params or config.kernel), params_record(config.sim)
     drained: dict[str, list[np.ndarray]] = {name: [] for name in _ROWS}
     run(state, venue, events[:0], 0, *records, out)  # machine code is loaded before the clock starts
     at, began = 0, time.process_time()

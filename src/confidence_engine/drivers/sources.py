@@ -15,7 +15,7 @@ from confidence_engine.config import Config
 from confidence_engine.domain.document import Document
 from confidence_engine.domain.errors import DataMissing, UsageError
 from confidence_engine.domain.instrument import Instrument
-from confidence_engine.domain.units import format_interval, format_time
+from confidence_engine.domain.units import format_interval, format_time, parse_time
 from confidence_engine.feeds.store import Store
 
 __all__ = ["Sources", "covered", "gather", "meant"]
@@ -151,6 +151,6 @@ def _nothing(config: Config, wanted: Sequence[Instrument], start_ns: int, end_ns
     symbols = ", ".join(one.symbol for one in wanted)
     return (
         f"no {format_interval(config.agent.interval_ns)} bars of {symbols} at {config.agent.venue} are stored "
-        f"between {format_time(start_ns)} and {format_time(end_ns)}; "
+        f"between {format_time(max(start_ns, parse_time('0001-01-01')))} and {format_time(end_ns)}; "
         "see `confidence data list`, and `confidence import bars`"
     )

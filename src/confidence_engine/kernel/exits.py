@@ -44,7 +44,7 @@ def plan(s, i, d, stop_distance, p):
     atr = stop_distance / p.stop_atr
     b.stop_ticks = orders.ticks_of(inst, d.price - d.side * stop_distance, -d.side)
     b.target_ticks = orders.ticks_of(inst, d.price + d.side * p.target_atr * atr, d.side)
-    b.plan_atr, b.trail_from, b.trail_by = atr, p.trail_from_atr * atr, p.trail_atr * atr
+    b.trail_from, b.trail_by = p.trail_from_atr * atr, p.trail_atr * atr
     b.deadline_ns = s.head[0].now_ns + p.hold_ns
     b.trailed, b.best = 0, math.nan
     d.stop_ticks, d.target_ticks, d.deadline_ns = b.stop_ticks, b.target_ticks, b.deadline_ns

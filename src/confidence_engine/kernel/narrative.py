@@ -87,7 +87,7 @@ def _read(s, u, item, now_ns, p):
 
 @stage
 def _bit(source):
-    """A member of a 64-bit set of publishers or assets; a collision makes two look like one: less evidence, fewer trades."""
+    """One of a 64-bit set of publishers or assets; a collision makes two look like one: less evidence, fewer trades."""
     return np.uint64(1) << np.uint64(source & 63)
 
 

@@ -57,14 +57,14 @@ SLOT: Final = record_of("centre", "deviation", "count:i")
 
 # What is being told about an underlying.
 UNDERLYING: Final = record_of(
-    "klass:i", "due:i", "held:i", "unsettled:i", "oldest_ns:i", "centre", "spread2", "readings:i", "measured_ns:i", "live:i", "amount", "weight", "story",
-    "z_story", "since_ns:i", "lead:i", "lead_slot:i", "newest_ns:i",
+    "klass:i", "due:i", "held:i", "unsettled:i", "oldest_ns:i", "centre", "spread2", "readings:i", "measured_ns:i",
+    "live:i", "amount", "weight", "story", "z_story", "since_ns:i", "lead:i", "lead_slot:i", "newest_ns:i",
 )  # fmt: skip
 
 # One story, however often retold.
 ITEM: Final = record_of(
-    "cluster:i", "since_ns:i", "polarity", "certainty", "relevance", "novelty", "publishers:u", "traded:u", "n_publishers:i",
-    "n_documents:i", "asleep:i", "reading", "read_ns:i",
+    "cluster:i", "since_ns:i", "polarity", "certainty", "relevance", "novelty", "publishers:u", "traded:u",
+    "n_publishers:i", "n_documents:i", "asleep:i", "reading", "read_ns:i",
 )  # fmt: skip
 
 # Priors an asset class gives to assets that have no history yet.
@@ -73,7 +73,7 @@ CLASS: Final = record_of("annual_variance", "prior_spread2", "year_s", "centre",
 # What is held, what is working and the frozen plan, a row an asset.
 BOOK: Final = record_of(
     "lots:i", "entry_price", "margin", "realised", "fees", "funding", "mark_price", "opened_ns:i", "closed_ns:i",
-    "deadline_ns:i", "plan_atr", "stop_ticks:i", "target_ticks:i", "trail_from", "trail_by", "best",
+    "deadline_ns:i", "stop_ticks:i", "target_ticks:i", "trail_from", "trail_by", "best",
     "decision:i", "entry_id:i", "entry_leaves:i", "exit_id:i", "exit_leaves:i", "exit_why:i", "stop_id:i",
     "target_id:i", "trailed:i", "plan_lots:i", "plan_margin", "plan_until_ns:i", "last_gates:i", "rejected:i",
     "release_ns:i",

@@ -32,7 +32,9 @@ def explain(
 ) -> dict[str, Any]:
     """Everything about one decision, JSON-able; numbers that do not exist are null."""
     names = gate_names(int(decision.gates))
-    items = headlines(config, one, readings, at_ns)
+    told = stories(config, state, int(decision.underlying), at_ns)
+    alive = {story["cluster"] for story in told if story["alive"]}
+    items = [item | {"alive": item.get("cluster") in alive} for item in headlines(config, one, readings, at_ns)]
     newest = max((item for item in items if item["accepted"]), key=lambda item: item["known_ns"], default=None)
     return {
         "symbol": one.symbol,
@@ -42,7 +44,7 @@ def explain(
         "side": int(decision.side),
         "synthetic": bool(decision.marks & SYNTHETIC),
         "narrative": _narrative(decision),
-        "stories": stories(config, state, int(decision.underlying), at_ns),
+        "stories": told,
         "price": {
             "last": _number(decision.price),
             "last_at": format_time(int(decision.price_ns)) if decision.price_ns else None,
@@ -59,7 +61,7 @@ def explain(
         "confidence": _number(decision.confidence) if decision.side else None,
         "calibrated": bool(decision.calibrated),
         "gates": [{"name": name, "why": GATE_WORDS[name]} for name in names],
-        "size": {"r_units": _number(decision.size_r), "lots": int(decision.target_lots - decision.held_lots)},
+        "size": _size(one, decision),
         "plan": _plan(one, decision),
         "evidence": evidence_lines(decision),
         "newest": _newest(newest, at_ns),
@@ -88,6 +90,18 @@ def _narrative(decision: np.record) -> dict[str, Any] | None:
         "unusual": _number(decision.z_story),
         "weight": _number(decision.weight),
         "since": format_time(int(decision.since_ns)),
+    }
+
+
+def _size(one: Instrument, decision: np.record) -> dict[str, Any]:
+    """What would be bought (+) or sold (-): R-units at risk, lots, base quantity and notional; zero where refused."""
+    lots = int(decision.target_lots - decision.held_lots)
+    quantity = round(lots * one.lot, 12)
+    return {
+        "r_units": _number(decision.size_r),
+        "lots": lots,
+        "quantity": quantity,
+        "notional_usd": _number(abs(quantity) * one.multiplier * decision.price) if lots else 0.0,
     }
 
 

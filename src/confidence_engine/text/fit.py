@@ -23,7 +23,7 @@ import numpy as np
 from confidence_engine.text import cues, weights
 from confidence_engine.text import plain as _plain
 
-__all__ = ["MAX_FITTED", "RIDGE", "evaluate", "fit", "load"]
+__all__ = ["MAX_FITTED", "RIDGE", "evaluate", "fit", "load", "main"]
 
 RIDGE: Final = 1.0
 MAX_FITTED: Final = 200

@@ -1,0 +1,107 @@
+"""`confidence demo`: the whole pipeline, simulated and said to be, the same every time."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+from tests.simulated import fill
+
+from confidence_engine.cli import app
+from confidence_engine.feeds.store import Store
+from confidence_engine.report import artefacts
+
+SMALL = ("--days", "24")
+
+
+@pytest.fixture(autouse=True)
+def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(artefacts, "chart", lambda picture, path: path.write_bytes(b"png"))
+
+
+def demo(home: Path, capsys: pytest.CaptureFixture[str], *words: str) -> tuple[dict[str, Any], str]:
+    code = app.main(["--home", str(home), "demo", *words, "--json"])
+    out = capsys.readouterr()
+    assert code == 0, out.err
+    assert out.out.count("\n") == 1
+    found = json.loads(out.out)
+    assert isinstance(found, dict)
+    return found, out.err
+
+
+def test_twice_the_same_and_another_seed_is_another_world(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    one, err = demo(tmp_path, capsys, *SMALL)
+    two, _ = demo(tmp_path, capsys, *SMALL)
+    other, _ = demo(tmp_path, capsys, *SMALL, "--seed", "8")
+    assert "SIMULATED" in err
+    assert one["simulated"] is True
+    assert one["replay"]["synthetic"] is True
+    assert one["without_information"]["synthetic"] is True
+    for found in (one, two, other):
+        for part in ("replay", "without_information"):
+            del found[part]["cpu_events_per_s"]
+    assert one == two
+    assert one["folder"] != other["folder"]
+    for name in ("state_hash", "decisions_hash", "data_hash"):
+        assert one["replay"][name] != other["replay"][name]
+    assert sorted(path.name for path in (tmp_path / "runs").iterdir()) == sorted(
+        Path(found["folder"]).name for found in (one, other)
+    )
+
+
+def test_it_explains_its_last_entry_as_the_replay_decided_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    found, _ = demo(tmp_path, capsys, *SMALL)
+    decisions = pl.read_parquet(Path(found["folder"]) / "decisions.parquet")
+    last = decisions.filter(pl.col("gates") == 0).row(-1, named=True)
+    shown = found["decision"]
+    assert shown["symbol"] == last["symbol"]
+    assert (shown["gap"], shown["trigger"], shown["strength"]) == (last["gap"], last["trigger"], last["strength"])
+    assert shown["action"] in ("buy", "sell")
+    assert set(decisions["marks"]) == {4}
+
+
+def test_its_run_can_be_replayed_and_listed_like_any_other(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    found, _ = demo(tmp_path, capsys, *SMALL)
+    assert app.main(["--home", str(tmp_path), "runs", "--json"]) == 0
+    listed = json.loads(capsys.readouterr().out)["runs"]
+    assert [one["run"] for one in listed] == [Path(found["folder"]).name]
+    assert app.main(["--home", str(tmp_path), "diff", listed[0]["run"], found["folder"]]) == 0
+
+
+def test_a_person_is_told_on_every_page(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert app.main(["--home", str(tmp_path), "demo", *SMALL]) == 0
+    out, err = capsys.readouterr()
+    assert "SIMULATED world: every figure below is about made-up prices and headlines" in out
+    assert "does it live on the stories?" in out
+    assert err.startswith("SIMULATED")
+
+
+def test_a_home_with_recorded_data_is_refused_untouched(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    fill(Store(tmp_path), synthetic=False)
+    before = sorted(path.relative_to(tmp_path) for path in tmp_path.rglob("*"))
+    assert app.main(["--home", str(tmp_path), "demo", *SMALL]) == 3
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert "holds recorded data" in err
+    assert sorted(path.relative_to(tmp_path) for path in tmp_path.rglob("*")) == before
+
+
+def test_without_a_home_it_takes_one_of_its_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
+    assert app.main(["demo", *SMALL, "--json"]) == 0
+    folder = Path(json.loads(capsys.readouterr().out)["folder"])
+    assert folder.parent == tmp_path / "confidence-engine/demo/runs"
+
+
+@pytest.mark.parametrize("words", [("--days", "3"), ("--days", "4000"), ("--seed", "-1"), ("--days", "x")])
+def test_odd_numbers_are_2(tmp_path: Path, words: tuple[str, ...], capsys: pytest.CaptureFixture[str]) -> None:
+    assert app.main(["--home", str(tmp_path), "demo", *words]) == 2
+    assert capsys.readouterr().out == ""
+    assert list(tmp_path.iterdir()) == []
