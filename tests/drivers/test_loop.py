@@ -20,7 +20,7 @@ from tests.drivers.tape import Said, World, digest, narrow, play, world
 from tests.kernel.world import START
 from tests.ledger_reference import curve
 
-from confidence_engine.domain.event import COMMAND, FUNDING, SIGNAL, TIMER, signal_events, timer_events
+from confidence_engine.domain.event import BAR, COMMAND, FUNDING, SIGNAL, TIMER, signal_events, timer_events
 from confidence_engine.domain.jit import jit_enabled
 from confidence_engine.domain.order import CMD_RESUME, INTENT_CANCEL, INTENT_SUBMIT, ORDER_MARKET, ORDER_STOP, WHY_ENTRY
 from confidence_engine.domain.units import SECOND_NS
@@ -116,7 +116,8 @@ def test_the_future_changes_no_past_decision() -> None:
     for cut in (200, 400, 600):
         other, now = world(2), int(w.events[cut]["ts_known"])
         later = other.events["ts_known"] > now
-        other.events["x3"][later & (other.events["kind"] == 13)] *= 1.0  # bars stay sound
+        for name in ("x0", "x1", "x2", "x3"):  # whole bars, so that they stay sound
+            other.events[name][later & (other.events["kind"] == BAR)] *= 1.07
         other.events["x0"][later & (other.events["kind"] == SIGNAL)] *= -1.0
         other.events["x0"][later & (other.events["kind"] == FUNDING)] *= -3.0
         changed = play(other)

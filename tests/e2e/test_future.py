@@ -58,6 +58,14 @@ def _other_news(frame: pl.DataFrame, t: int, rng: np.random.Generator) -> pl.Dat
     return pl.concat([past, changed.with_columns(published_at=changed["published_at"] + shift)])
 
 
+def _other_funding(frame: pl.DataFrame, t: int, rng: np.random.Generator) -> pl.DataFrame:
+    """Every payment due after t has another rate."""
+    later = (frame["date"].dt.epoch("ns") > t).to_numpy()
+    rates = frame["funding_rate"].to_numpy().copy()
+    rates[later] = rng.normal(0.0, 1e-3, int(later.sum()))
+    return frame.with_columns(funding_rate=pl.Series(rates))
+
+
 def _decided(home: Path, bars: pl.DataFrame, news: pl.DataFrame, funding: pl.DataFrame, t: int) -> np.ndarray:
     home.mkdir()
     for name, frame in (("bars", bars), ("news", news), ("funding", funding)):
@@ -90,7 +98,7 @@ def _check(moments: list[int], data: Path, home: Path) -> None:
         rng = np.random.default_rng(k)
         b, f, n = _slice(bars, "date", t), _slice(funding, "date", t), _slice(news, "published_at", t)
         one = _decided(home / f"{k}a", b, n, f, t)
-        two = _decided(home / f"{k}b", _other_bars(b, t, rng), _other_news(n, t, rng), f, t)
+        two = _decided(home / f"{k}b", _other_bars(b, t, rng), _other_news(n, t, rng), _other_funding(f, t, rng), t)
         past, same = one[one["ts_ns"] <= t], two[two["ts_ns"] <= t]
         assert len(past) == len(same), k
         assert past.tobytes() == same.tobytes(), k

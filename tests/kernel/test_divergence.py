@@ -73,7 +73,8 @@ def test_news_and_score_speak_at_once(w: float, z: float, score_z: float, reacti
     d, _ = measured(s, p)
     fade = 0.25 ** (6 * BAR_NS / horizon)
     assert d.score_weight == pytest.approx(fade, rel=1e-9)
-    expected = w * (z - 0.15 * reaction) + fade * (score_z - 0.15 * reaction)
+    together = 1 - (1 - w) * (1 - fade)  # both saw the same move since the same moment: it counts once
+    expected = w * z + fade * score_z - 0.15 * together * reaction
     assert d.gap == pytest.approx(expected, rel=1e-9, abs=1e-9)
     assert d.side == np.sign(w * z + d.score_weight * d.score_z)
 

@@ -272,8 +272,8 @@ def test_a_story_that_slept_is_woken_by_another_publisher_and_read_once() -> Non
     assert measured(s, at + 20 * HALF, p)["readings"] == 1
 
 
-def test_after_fourteen_half_lives_it_is_another_story() -> None:
-    s, p = make_state(), make_params()
+def test_after_its_memory_it_is_another_story() -> None:
+    s, p = make_state(), make_params(narrative={"memory_ns": 14 * HALF})
     narrative.hear(s, signal(0, START, 0.5), p.narrative)
     measured(s, START + 14 * HALF, p)
     narrative.hear(s, signal(0, START + 14 * HALF + 1, -1.0), p.narrative)
@@ -285,8 +285,18 @@ def test_after_fourteen_half_lives_it_is_another_story() -> None:
     assert s.told[0].readings == 1
 
 
-def test_a_forgotten_story_leaves_a_free_place_and_the_others_alone() -> None:
+def test_a_story_told_again_two_days_later_is_no_new_one() -> None:
     s, p = make_state(), make_params()
+    narrative.hear(s, signal(0, START, 0.5, cluster=1), p.narrative)
+    measured(s, START + 20 * HALF, p)
+    narrative.hear(s, signal(0, START + 32 * HALF, 0.5, cluster=1), p.narrative)
+    narrative.hear(s, signal(0, START + 32 * HALF, 0.5, cluster=1, publisher=9), p.narrative)
+    assert measured(s, START + 33 * HALF, p)["live"] == 0
+    assert (s.told[0].readings, s.told[0].held, s.story[0, 0].n_publishers) == (1, 1, 2)
+
+
+def test_a_forgotten_story_leaves_a_free_place_and_the_others_alone() -> None:
+    s, p = make_state(), make_params(narrative={"memory_ns": 14 * HALF})
     narrative.hear(s, signal(0, START, -1.0, cluster=1), p.narrative)
     narrative.hear(s, signal(0, START + 13 * HALF, 1.0, cluster=2), p.narrative)
     measured(s, START + 14 * HALF + 1, p)

@@ -50,7 +50,7 @@ class Crash:
         close = close[use]
         at = paid["date"].dt.epoch("ns").to_numpy()
         inside = (at > first) & (at <= last)
-        funded = funding_events(at[inside], at[inside] + SECOND_NS, 0, 2, paid["funding_rate"].to_numpy()[inside])
+        funded = funding_events(at[inside], at[inside] + 2 * SECOND_NS, 0, 2, paid["funding_rate"].to_numpy()[inside])
         grid = timer_events(close + 2 * SECOND_NS, grid=True)
         self.events = merge([bar_events(close, close + SECOND_NS, 0, 1, ohlcv), funded, grid])
         rows, tiers = instrument_rows([PERP], ["BTC"], HOUR_NS)

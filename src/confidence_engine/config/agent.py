@@ -174,6 +174,10 @@ def _agree(config: Config, leaves: dict[Spot, Leaf]) -> None:
         least = alone / (1.0 - gap.volume_reach)
         why = f"{gap.trigger:g} must stay above {least:.3g}, or a price move with no story to speak of could pass"
         refuse("kernel.divergence", "trigger", why)
+    if config.kernel.narrative.memory_ns < config.text.cluster_window_ns:
+        refuse("kernel.narrative", "memory", "shorter than [text] cluster_window: a retelling would count as new")
+    if config.timing.funding_latency_ns <= config.timing.bar_latency_ns:
+        refuse("timing", "funding_latency", "must be longer than bar_latency: a payment is due on what the bar left")
     for section, key, step in (("agent", "interval", agent.interval_ns), ("timing", "grid", config.timing.grid_ns)):
         if DAY_NS % step:
             refuse(section, key, "must divide a day, or its steps would fall at other times every day")

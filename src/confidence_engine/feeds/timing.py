@@ -21,7 +21,7 @@ class Params(NamedTuple):
 
     bar_latency_ns: Annotated[int, Bound("duration", 0, HOUR_NS)] = SECOND_NS
     news_lag_ns: Annotated[int, Bound("duration", 0, 7 * DAY_NS)] = 5 * MINUTE_NS
-    funding_latency_ns: Annotated[int, Bound("duration", 0, HOUR_NS)] = SECOND_NS
+    funding_latency_ns: Annotated[int, Bound("duration", 0, HOUR_NS)] = 2 * SECOND_NS
     grid_ns: Annotated[int, Bound("duration", SECOND_NS, DAY_NS)] = 5 * MINUTE_NS
     settle_ns: Annotated[int, Bound("duration", 0, HOUR_NS)] = 2 * SECOND_NS
     coalesce_ns: Annotated[int, Bound("duration", 0, HOUR_NS)] = SECOND_NS

@@ -2,7 +2,8 @@
 
 D = w (zN - kappa R): how much is told (w), how unusual it is (zN), less the part of the move
 since t0 that can be reaction (kappa R; most of R is noise). A user's own score enters the
-same way with zS = mean / std, fading over its horizon, and both may speak at once.
+same way with zS = mean / std, fading over its horizon. Where both speak their readings add and the
+reaction, their weighted mean, counts once, with the weight 1 - (1 - w)(1 - w_S) of the two together.
 The side is always the story's side. Where the price ran beyond the story D turns against it:
 that is recorded as an overreaction and not traded without a licence.
 """
@@ -53,13 +54,16 @@ def measure(s, i, now_ns, d, p):
     news = _news(s, i, d, p)
     score = _score(s, i, now_ns, d, p)
     d.gap, d.side = 0.0, 0
-    lean = 0.0
+    lean, moved = 0.0, 0.0
     if news:
-        d.gap += d.weight * (d.z_story - p.kappa * d.reaction)
         lean += d.weight * d.z_story
+        moved += d.weight * d.reaction
     if score:
-        d.gap += d.score_weight * (d.score_z - p.kappa * price.since(s, i, s.asset[i].score_ns, p.reaction_clip))
         lean += d.score_weight * d.score_z
+        moved += d.score_weight * price.since(s, i, s.asset[i].score_ns, p.reaction_clip)
+    if news or score:  # the price moved once, however many kinds of evidence saw it
+        together = 1.0 - (1.0 - d.weight) * (1.0 - d.score_weight)
+        d.gap = lean - p.kappa * together * moved / (d.weight + d.score_weight)
     d.side = 1 if lean > 0.0 else (-1 if lean < 0.0 else 0)
     d.trigger = _trigger(d.volume_z, p)
     return news or score

@@ -134,7 +134,9 @@ def _close(s, i, event, out):
     """Flat again: no margin, no protection, no rest of an entry; the pause starts."""
     b = s.book[i]
     b.margin, b.closed_ns, b.deadline_ns = 0.0, event.ts_known, 0
-    b.plan_lots, b.plan_margin = 0, 0.0
+    b.plan_lots = 0
+    if b.entry_id == 0:  # what is still under way posts what it was sent with
+        b.plan_margin = 0.0
     orders.stand_down(s, i, out)
     if b.stop_id != 0 and b.stop_id != fill_order(event):
         orders.emit(s, i, out, INTENT_CANCEL, ORDER_STOP, b.stop_id, 0, 0, WHY_NONE)

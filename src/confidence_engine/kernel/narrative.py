@@ -30,15 +30,18 @@ from confidence_engine.kernel.state import ITEMS
 __all__ = ["Params", "hear", "mark_traded", "measure", "settle", "was_traded"]
 
 LN2 = math.log(2.0)
-FORGET = 14.0
-"""Half-lives after which a story is forgotten; until then a retelling still finds it."""
 
 
 class Params(NamedTuple):
-    """How stories weigh, fade and are compared with earlier ones."""
+    """How stories weigh, fade and are compared with earlier ones.
+
+    `memory` is how long a story is remembered after it is over, so that a retelling is known for one: not shorter
+    than the text stage goes on calling it the same story.
+    """
 
     half_life_ns: Annotated[int, Bound("duration", MINUTE_NS, 30 * DAY_NS)] = 90 * MINUTE_NS
     w_min: Annotated[float, Bound("ratio", 0.001, 0.5)] = 0.05
+    memory_ns: Annotated[int, Bound("duration", MINUTE_NS, 60 * DAY_NS)] = 3 * DAY_NS
     amount_half: Annotated[float, Bound("ratio", 0.01, 100.0)] = 1.0
     publisher_weight: Annotated[float, Bound("ratio", 0.01, 1.0)] = 0.8
     readings_half_life: Annotated[float, Bound("ratio", 5.0, 100_000.0)] = 200.0
@@ -161,7 +164,7 @@ def measure(s, u, now_ns, p):
             continue
         left -= 1
         if item.asleep == 1:
-            if now_ns - item.since_ns > FORGET * p.half_life_ns:
+            if now_ns - item.since_ns > p.memory_ns:
                 told.unsettled = 1
             continue
         w = _weight(item, now_ns, p)
@@ -239,7 +242,7 @@ def settle(s, u, now_ns, p):
         k = _oldest_over(s, u, told.oldest_ns)
     for k in range(ITEMS):
         item = s.story[u, k]
-        if item.n_documents > 0 and item.asleep == 1 and now_ns - item.since_ns > FORGET * p.half_life_ns:
+        if item.n_documents > 0 and item.asleep == 1 and now_ns - item.since_ns > p.memory_ns:
             _fold(s, u, item, p)
             item.n_documents = 0
             told.held -= 1

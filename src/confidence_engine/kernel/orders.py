@@ -104,10 +104,11 @@ def reduce(s, i, out, why):
 
 @stage
 def stand_down(s, i, out):
-    """Give up what is left of an entry: no further parcel, and cancel the one that works."""
+    """Give up what is left of an entry: no further parcel, and cancel the one that works, once."""
     b = s.book[i]
     b.plan_lots = 0
-    if b.entry_id != 0:
+    if b.entry_id != 0 and b.cancelled_id != b.entry_id:
+        b.cancelled_id = b.entry_id
         emit(s, i, out, INTENT_CANCEL, ORDER_MARKET, b.entry_id, 0, 0, WHY_NONE)
 
 

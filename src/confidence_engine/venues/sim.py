@@ -106,7 +106,8 @@ def accept(v, s, intent, p):
     if intent.action == INTENT_CANCEL:
         k = _find(v, i, intent.order_id)
         if k >= 0:
-            v.work[i, k].gone_ns = intent.ts_ns + p.latency_ns
+            if v.work[i, k].gone_ns == 0:  # asking again does not put it off
+                v.work[i, k].gone_ns = intent.ts_ns + p.latency_ns
             if v.pos[i].lots == 0 and v.work[i, k].reduce_only:
                 drop(v, i, k, intent.ts_ns + p.latency_ns, True)
         return
