@@ -4,14 +4,14 @@
 
 For every row the package is copied, one piece of text is replaced (the script stops if it is not there exactly
 once), and the replay runs as a process of its own. `small` is the futures config as it is. `large` is the same with
-an account of a thousand million dollars, where limits, volume and impact bind. A stage that changes nothing is no stage.
+an account of a thousand million dollars, where volume and impact bind; `bold` takes ten times the risk under tight
+limits. A stage that changes nothing is no stage.
 """
 
 from __future__ import annotations
 
 import json
 import os
-import re
 import shutil
 import subprocess
 import sys
@@ -34,6 +34,13 @@ class Knock(NamedTuple):
     account: str = "small"
 
 
+ACCOUNTS = {
+    "small": "",
+    "large": "[agent]\ninitial_equity_usd = 1_000_000_000\n",
+    "bold": '[kernel.sizing]\nrisk_per_trade = "5%"\n[kernel.risk]\nsingle_max = "100%"\ngross_max = "100%"\nnet_max = "100%"\n'
+    'trades_a_day = 1\nmax_positions = 1\ndaily_loss = "0.1%"\nmax_drawdown = "0.5%"\n',
+}
+
 KNOCKS = (
     Knock("nothing", "as it is", "", "", ""),
     Knock("nothing", "as it is", "", "", "", "large"),
@@ -44,12 +51,17 @@ KNOCKS = (
     Knock("price", "participation always normal", "kernel/price.py", "a.volume_z += p.volume_smooth * (score - a.volume_z)", "a.volume_z = 0.0"),
     Knock("narrative", "stories do not fade", "kernel/narrative.py", "math.exp(-LN2 * age)", "(1.0 if age < 4.0 else 0.0)"),
     Knock("narrative", "no yardstick of its own", "kernel/narrative.py", "z = (told.story - centre) / math.sqrt(max(spread2, 1e-12))", "z = told.story / math.sqrt(c.prior_spread2)"),
-    Knock("divergence", "the reaction does not count", "kernel/divergence.py", "d.gap += d.weight * (d.z_story - p.kappa * d.reaction)", "d.gap += d.weight * (d.z_story - 0.0 * d.reaction)"),
+    Knock("divergence", "the reaction does not count", "kernel/divergence.py", "d.gap = lean - p.kappa * together", "d.gap = lean - 0.0 * together"),
     Knock("confidence", "strength is all or nothing", "kernel/confidence.py", "d.strength = weight * min(max((abs(d.gap) - d.trigger) / d.trigger, 0.0), 1.0)", "d.strength = 1.0 if abs(d.gap) >= d.trigger else 0.0"),
     Knock("gates", "no pause, one story many trades", "kernel/gates.py", "return bits | _timely(s, i, now_ns, d, p)", "return bits | (_timely(s, i, now_ns, d, p) & (1 << GATE_POSITION_OPEN | 1 << GATE_ORDER_WORKING))"),
     Knock("sizing", "size does not know strength", "kernel/sizing.py", "d.size_r = p.uncalibrated_r * d.strength * d.warmth", "d.size_r = p.uncalibrated_r"),
     Knock("margin", "the venue's least margin", "kernel/margin.py", "return max(wanted, notional / min(leverage, inst.max_leverage))", "return notional / min(leverage, inst.max_leverage)"),
-    Knock("risk", "no limits", "kernel/risk.py", "    if allowed < 1:\n", "    allowed = abs(lots)\n    if allowed < 1:\n"),
+    Knock("nothing", "as it is", "", "", "", "bold"),
+    Knock("risk", "no exposure limit", "kernel/risk.py", "    if allowed < 1:\n", "    allowed = abs(lots)\n    if allowed < 1:\n"),
+    Knock("risk", "no drawdown halt", "kernel/risk.py", "        h.halted |= HALT_DRAWDOWN\n", "        h.halted |= 0\n", "bold"),
+    Knock("risk", "no daily loss limit", "kernel/risk.py", "if h.equity < h.day_equity * (1.0 - p.daily_loss):", "if h.equity < 0.0:", "bold"),
+    Knock("risk", "no trade limit", "kernel/risk.py", "if h.day_trades >= p.trades_a_day or h.week_trades >= p.trades_a_week:", "if h.day_trades < 0:", "bold"),
+    Knock("risk", "no position limit", "kernel/risk.py", "if h.open_positions >= p.max_positions:", "if h.open_positions < 0:", "bold"),
     Knock("orders", "entries go out without protection", "kernel/algos.py", "    orders.protect(s, i, out)\n", ""),
     Knock("algos", "all at once", "kernel/algos.py", "if p.style == PARTICIPATION:", "if p.style < 0:", "large"),
     Knock("exits", "the stop is out of reach", "kernel/exits.py", "d.price - d.side * stop_distance, -d.side)", "d.price - d.side * 0.9 * d.price, -d.side)"),
@@ -72,12 +84,8 @@ def replay(knock: Knock, home: Path, work: Path) -> dict[str, object]:
         if text.count(knock.old) != 1:
             raise SystemExit(f"{knock.stage}: {knock.file} holds {knock.old!r} {text.count(knock.old)} times, not once")
         path.write_text(text.replace(knock.old, knock.new), encoding="utf-8")
-    config = work / "config/futures.toml"
-    if knock.account == "large":
-        text = config.read_text(encoding="utf-8")
-        config.write_text(
-            re.sub(r"\[agent\]\n", "[agent]\ninitial_equity_usd = 1_000_000_000\n", text), encoding="utf-8"
-        )
+    config = work / "config/knock.toml"
+    config.write_text('inherits = "futures.toml"\n' + ACCOUNTS[knock.account], encoding="utf-8")
     command = [sys.executable, "-m", "confidence_engine", "--home", str(home), "replay", str(config), *PERIOD]
     done = subprocess.run(
         [*command, "--out", str(work / "run"), "--json"],

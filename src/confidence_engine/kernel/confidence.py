@@ -2,7 +2,7 @@
 
 Until a calibration has been promoted there is no probability, only a rule that is named so:
 strength = w clip((|D| - trigger) / trigger, 0, 1), confidence = floor + slope strength, with
-`calibrated` = 0. Nothing downstream may size real money on it.
+`calibrated` = 0. Nothing downstream may size real money on it. The rule is ours and fitted to nothing.
 """
 
 from __future__ import annotations

@@ -6,6 +6,8 @@ same way with zS = mean / std, fading over its horizon. Where both speak their r
 reaction, their weighted mean, counts once, with the weight 1 - (1 - w)(1 - w_S) of the two together.
 The side is always the story's side. Where the price ran beyond the story D turns against it:
 that is recorded as an overreaction and not traded without a licence.
+The definition is ours; that prices drift after headlines and less without them is the finding of Chan, J. Financial
+Economics 70 (2003), p. 223.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Why nothing is entered, as bits. Every gate that has something to look at is asked: a refusal names all its reasons.
 
 `data` asks whether the inputs may be believed at all, `check` whether the case is strong and
-timely enough. Limits of the account come later, in sizing and risk.
+timely enough. Limits of the account come later, in sizing and risk. The gates are our own rules; none is fitted.
 """
 
 from __future__ import annotations

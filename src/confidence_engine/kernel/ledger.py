@@ -4,6 +4,8 @@ Profit of a closed quantity is q (exit - entry), signed; leverage appears nowher
 is not part of profit. Balance = start + realised - fees + funding; equity = balance + q (mark -
 entry) over all positions. A funding payment is -q mark rate: longs pay shorts when it is
 positive. Spot is the same ledger with the whole notional as margin.
+Sources: weighted average cost, IAS 2.25; linear contracts and funding, Binance, "USD-M futures: profit and loss" and
+"funding rates".
 """
 
 from __future__ import annotations

@@ -6,6 +6,8 @@ same publisher saying it again adds nothing. The reading N = sum(w s) / sum(w) i
 past readings of the same underlying: ONE reading a story, taken when it came alive and learnt
 only when it and every story that reading held are asleep: no live story is part of its own yardstick.
 No live story is no reading, which is not a neutral one.
+Sources: noisy-or of independent witnesses, Pearl, Probabilistic Reasoning in Intelligent Systems (1988), p. 184;
+running mean and variance, West, Comm. ACM 22 (1979), p. 532. The weights themselves are our own rule.
 """
 
 from __future__ import annotations

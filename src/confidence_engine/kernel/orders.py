@@ -3,6 +3,7 @@
 An entry goes out with its protection: a stop and a target for the whole position, children of
 the entry that live at the venue from its first fill. An order counts as working from the
 moment it is decided until the venue says it is done.
+Source for the life of an order: FIX 4.4, volume 4, order state changes.
 """
 
 from __future__ import annotations

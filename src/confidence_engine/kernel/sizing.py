@@ -4,6 +4,8 @@ R = equity risk_per_trade. Without a calibration there is no Kelly: at most `unc
 R-units times strength and warmth, and nothing at all with real money. The stop comes from the
 market's range and is never moved for leverage; margin is chosen so that liquidation lies at
 least `liquidation_stops` stop distances away, and where the budget does not allow it the size is cut.
+Sources: fixed fractional risk, Vince, Portfolio Management Formulas (1990), ch. 2; R as its unit, Tharp, Trade Your
+Way to Financial Freedom (1998), ch. 6.
 """
 
 from __future__ import annotations
