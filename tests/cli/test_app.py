@@ -151,6 +151,7 @@ def test_a_fault_of_ours_is_not_hidden(plant: Any) -> None:
         (["import", "bras"], "did you mean bars"),
         (["import"], "bars"),
         ([], "Commands:"),
+        (["--home", "x"], "Commands:"),
         (["--hom", "x"], "--home"),
         (["config", "show"], "FILE"),
         (["config", "show", "none.toml"], "error: none.toml: there is no such config file"),
@@ -161,6 +162,18 @@ def test_a_wrong_command_line_is_2(arguments: list[str], words: str, capsys: pyt
     out, err = capsys.readouterr()
     assert out == ""
     assert words.casefold() in err.casefold()
+
+
+def test_the_help_names_every_exit_code(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["--help"]) == 0
+    words = " ".join(capsys.readouterr().out.split())
+    for code in ("0 good", "1 the run failed", "2 bad usage", "3 data missing", "130 Ctrl-C"):
+        assert code in words
+
+
+def test_without_a_command_there_is_help_and_no_complaint(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main([]) == 2
+    assert "Missing command" not in capsys.readouterr().err
 
 
 def test_version(capsys: pytest.CaptureFixture[str]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ import polars as pl
 import pytest
 
 from confidence_engine.cli import app
-from confidence_engine.domain.units import MINUTE_NS
+from confidence_engine.domain.units import MINUTE_NS, format_time
 from confidence_engine.feeds.store import Store
 
 BARS = ("--venue", "binance-perp", "--interval", "5m")
@@ -98,6 +99,78 @@ def test_news_funding_scores(home: Path, tmp_path: Path, capsys: pytest.CaptureF
     assert kinds == ["funding", "news", "scores"]
 
 
+def test_a_wrong_interval_is_exit_3_and_names_both(
+    home: Path, tmp_path: Path, frame: pl.DataFrame, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "bars.csv"
+    frame.write_csv(file)
+    for interval in ("1m", "1h"):
+        words = ("import", "bars", str(file), "--symbol", "BTC/USDT", "--venue", "binance-perp", "--interval", interval)
+        assert run(home, *words) == 3
+        told = capsys.readouterr().err
+        assert interval in told
+        assert "5m" in told
+    assert not Store(home).listing()
+
+
+def test_a_base_names_all_its_pairs(
+    home: Path, tmp_path: Path, frame: pl.DataFrame, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "bars.csv"
+    frame.write_csv(file)
+    for symbol in ("BTC/USDT", "BTC/EUR", "ETH/BTC"):
+        answer(home, capsys, "import", "bars", str(file), "--symbol", symbol, *BARS)
+    keys = [one["key"] for one in answer(home, capsys, "data", "check", "--symbol", "btc")["series"]]
+    assert keys == ["bars/binance-perp/BTC-EUR/5m", "bars/binance-perp/BTC-USDT/5m"]
+    assert len(answer(home, capsys, "data", "check", "--symbol", "BTC/EUR")["series"]) == 1
+    assert run(home, "data", "check", "--symbol", "XRP") == 3
+
+
+def test_an_unquoted_comma_costs_its_headline_and_no_other(
+    home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "news.csv"
+    file.write_text("date,title\n2023-01-01T07:00Z,a\n2023-01-01T08:00Z,b, c\n2023-01-01T09:00Z,d\n")
+    got = answer(home, capsys, "import", "news", str(file))
+    assert (got["rows_read"], got["new"], sum(got["dropped"].values())) == (3, 2, 1)
+    assert [d.title for d in Store(home).documents(0, 2**62)] == ["a", "d"]
+
+
+def test_a_second_horizon_at_one_time_is_counted(
+    home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "scores.csv"
+    at = "2023-01-01T07:00Z,BTC/USDT"
+    file.write_text(f"ts_known,symbol,horizon,mean,std\n{at},6h,0.1,0.2\n{at},1h,0.3,0.2\n")
+    got = answer(home, capsys, "import", "scores", str(file))
+    assert (got["new"], got["dropped"]) == (1, {"a second horizon at one time": 1})
+    assert Store(home).scores()["BTC/USDT", ""]["mean"].tolist() == [0.1]
+
+
+@pytest.mark.parametrize(("said", "code"), [("ts", 0), ("neither", 2)])
+def test_a_person_is_asked_which_column_is_meant(
+    home: Path, tmp_path: Path, frame: pl.DataFrame, said: str, code: int, capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    file = tmp_path / "bars.csv"
+    frame.with_columns(ts=pl.lit("1999-01-01") + pl.col("Date").str.slice(10)).write_csv(file)
+    words = ("import", "bars", str(file), "--symbol", "BTC/USDT", *BARS)
+    assert run(home, *words) == 2  # nobody there to be asked
+    capsys.readouterr()
+    terminal = io.StringIO(f"{said}\n")
+    monkeypatch.setattr(terminal, "isatty", lambda: True, raising=False)
+    monkeypatch.setattr("sys.stdin", terminal)
+    assert run(home, *words) == code
+    told = capsys.readouterr()
+    for candidate in ("time", "Date", "ts"):
+        assert candidate in told.err
+    if code == 0:
+        stored = Store(home).bars("BTC/USDT", "binance-perp", 5 * MINUTE_NS)
+        assert format_time(int(stored["open_ns"][0])) == "1999-01-01T00:00:00Z"
+    assert run(home, *words, "--json") == 2  # a script is not asked, terminal or not
+    assert "--map time=ts" in capsys.readouterr().err
+
+
 def test_people_get_tables(home: Path, tmp_path: Path, frame: pl.DataFrame, capsys: pytest.CaptureFixture[str]) -> None:
     file = tmp_path / "bars.csv"
     frame.write_csv(file)
@@ -118,7 +191,7 @@ def test_people_get_tables(home: Path, tmp_path: Path, frame: pl.DataFrame, caps
         ("", (), 3),
         ("a,b\n1,2\n", (), 3),
         ("date,open,high,low,close\n2023-01-01 00:00,1,1,1,1\n", (), 3),
-        ("date,open,high,low,close\n2023-01-01T00:00Z,1,1,1,1\n2023-01-01T00:05+01:00,1,1,1,1\n", (), 3),
+        ("date,open,high,low,close\n2023-01-01T00:00Z,1,1,1,1\n2023-01-01T00:05,1,1,1,1\n", (), 3),
         ("date,open,high,low,close\n2023-01-01T00:00Z,nan,1,1,1\n", (), 3),
         ("date,ts,open,high,low,close\n2023-01-01T00:00Z,1,1,1,1,1\n", (), 2),
         ("date,open,high,low,close\n2023-01-01T00:00Z,1,1,1,1\n", ("--map", "open=nowhere"), 2),

@@ -12,7 +12,7 @@ from tests.report.test_explain import KEYS
 from tests.simulated import config_file, home, played
 
 from confidence_engine.cli import app
-from confidence_engine.domain.units import format_time
+from confidence_engine.domain.units import DAY_NS, format_time, parse_time
 
 
 def run(*words: str, config: Path | None = None) -> int:
@@ -40,7 +40,8 @@ def moments() -> list[tuple[str, str]]:
 def test_a_machine_gets_every_part(capsys: pytest.CaptureFixture[str]) -> None:
     for symbol, at in moments():
         found = answer(capsys, symbol, "--at", at)
-        assert set(found) == KEYS
+        assert set(found) == KEYS | {"learnt_from"}
+        assert found["learnt_from"] == format_time(parse_time(at) - 6 * DAY_NS)
         assert (found["symbol"], found["at"], found["synthetic"]) == (symbol, at, True)
         assert found["narrative"]["stories"] >= 1
         assert any(item["accepted"] for item in found["headlines"])
@@ -71,6 +72,20 @@ def test_a_person_gets_a_page_without_missing_words(capsys: pytest.CaptureFixtur
         assert words in shown
 
 
+def test_since_the_replays_load_time_it_is_the_replays_own_decision(capsys: pytest.CaptureFixture[str]) -> None:
+    p = played()
+    taken = p.result.decisions[p.result.decisions["gates"] == 0]
+    differ = 0
+    for d in taken[len(taken) // 2 :: 4]:
+        symbol, at = p.sources.instruments[int(d["asset"])].symbol, format_time(int(d["ts_ns"]))
+        found = answer(capsys, symbol, "--at", at, "--since", format_time(p.window.load_ns))
+        assert found["learnt_from"] == format_time(p.window.load_ns)
+        for name in ("gap", "trigger", "strength"):  # the time as written is cut to the microsecond
+            assert found[name] == pytest.approx(d[name], rel=1e-6)
+        differ += answer(capsys, symbol, "--at", at)["gap"] != pytest.approx(d["gap"], rel=1e-4)
+    assert differ > 0
+
+
 def test_where_nobody_speaks_it_abstains(capsys: pytest.CaptureFixture[str]) -> None:
     p = played()
     rows = p.result.decisions[p.result.decisions["stories"] == 0]
@@ -97,6 +112,8 @@ def test_a_coin_by_its_name_is_the_same(capsys: pytest.CaptureFixture[str]) -> N
         (("KVX", "--at", "2025-01-18T10:00"), 2, "has no time zone"),
         (("KVX", "--at", "noon"), 2, "ISO 8601"),
         (("KVX",), 2, "--at"),
+        (("KVX", "--at", "2025-01-18", "--since", "2025-01-18"), 2, "is not before"),
+        (("KVX", "--at", "2025-01-18", "--since", "soon"), 2, "ISO 8601"),
         (("KVX", "--at", "2024-12-31"), 3, "no 5m bars"),
         (("KVX", "--at", "2025-03-01"), 3, "no 5m bars"),
     ],

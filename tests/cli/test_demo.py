@@ -8,10 +8,14 @@ from typing import Any
 
 import polars as pl
 import pytest
-from tests.simulated import fill
+from tests.simulated import fill, world
 
 from confidence_engine.cli import app
-from confidence_engine.feeds.store import Store
+from confidence_engine.cli import demo as command
+from confidence_engine.config.simulated import VENUE
+from confidence_engine.domain.errors import DataRefused
+from confidence_engine.domain.units import MINUTE_NS
+from confidence_engine.feeds.store import Batch, Store
 from confidence_engine.report import artefacts
 
 SMALL = ("--days", "24")
@@ -20,6 +24,7 @@ SMALL = ("--days", "24")
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(artefacts, "chart", lambda picture, path: path.write_bytes(b"png"))
+    monkeypatch.setattr(command, "CONTROLS", 3)
 
 
 def demo(home: Path, capsys: pytest.CaptureFixture[str], *words: str) -> tuple[dict[str, Any], str]:
@@ -35,14 +40,15 @@ def demo(home: Path, capsys: pytest.CaptureFixture[str], *words: str) -> tuple[d
 def test_twice_the_same_and_another_seed_is_another_world(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     one, err = demo(tmp_path, capsys, *SMALL)
     two, _ = demo(tmp_path, capsys, *SMALL)
-    other, _ = demo(tmp_path, capsys, *SMALL, "--seed", "8")
+    other, told = demo(tmp_path, capsys, *SMALL, "--seed", "8")
     assert "SIMULATED" in err
+    assert "held another world" not in err
+    assert "held another world (world of seed 7, 24 days); now it holds world of seed 8, 24 days" in told
     assert one["simulated"] is True
     assert one["replay"]["synthetic"] is True
     assert one["without_information"]["synthetic"] is True
     for found in (one, two, other):
-        for part in ("replay", "without_information"):
-            del found[part]["cpu_events_per_s"]
+        del found["replay"]["cpu_events_per_s"]
     assert one == two
     assert one["folder"] != other["folder"]
     for name in ("state_hash", "decisions_hash", "data_hash"):
@@ -50,6 +56,34 @@ def test_twice_the_same_and_another_seed_is_another_world(tmp_path: Path, capsys
     assert sorted(path.name for path in (tmp_path / "runs").iterdir()) == sorted(
         Path(found["folder"]).name for found in (one, other)
     )
+
+
+def test_the_control_is_a_range_of_draws(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    found, _ = demo(tmp_path, capsys, *SMALL)
+    mute = found["without_information"]
+    assert mute["range_of"] == 3
+    for name in ("entries", "net_pnl_usd", "closed", "random_entry_percentile"):
+        one = mute[name]
+        assert one["n"] <= 3
+        assert one["lowest"] <= one["mean"] <= one["highest"]
+    assert mute["net_pnl_usd"]["lowest"] < mute["net_pnl_usd"]["highest"]
+    assert app.main(["--home", str(tmp_path), "demo", *SMALL]) == 0
+    assert "mean and range of 3" in capsys.readouterr().out
+
+
+def test_its_store_is_the_homes_own_and_real_rows_do_not_enter_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    demo(tmp_path, capsys, *SMALL)
+    assert sorted(one.name for one in tmp_path.iterdir()) == ["config", "runs", "store"]
+    before = Store(tmp_path).data_hash()
+    real = Batch("bars", "r", "real", 0, VENUE, 5 * MINUTE_NS, rows=world().bars)
+    with pytest.raises(DataRefused, match="simulated data; real data needs a home of its own"):
+        Store(tmp_path).add(real)
+    demo(tmp_path, capsys, "--days", "25")
+    assert Store(tmp_path).data_hash() != before
+    demo(tmp_path, capsys, *SMALL)
+    assert Store(tmp_path).data_hash() == before  # nothing of the longer world stayed
 
 
 def test_it_explains_its_last_entry_as_the_replay_decided_it(

@@ -14,12 +14,12 @@ import numpy as np
 import polars as pl
 import pytest
 from tests.evaluate.test_summary import KINDS
-from tests.simulated import END, START, config_file, fill
+from tests.simulated import END, START, config_file, fill, world
 from tests.simulated import home as world_home
 
 from confidence_engine.cli import app
 from confidence_engine.config.simulated import VENUE
-from confidence_engine.feeds.store import Store
+from confidence_engine.feeds.store import Batch, Store
 from confidence_engine.report import artefacts
 from confidence_engine.report.artefacts import FILES
 
@@ -114,6 +114,38 @@ def test_a_period_beyond_the_bars_is_cut_and_said(home: Path, capsys: pytest.Cap
     assert all(found["first_warm"].values())
 
 
+def test_a_wider_period_over_the_same_bars_is_the_same_run(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The documents begin before the bars here, so that more could be gathered than the part that is replayed."""
+    shutil.rmtree(home / "store")
+    store, begin = Store(home), np.datetime64("2025-01-09", "ns").astype("i8")
+    fill(store, bars=False)
+    bars = {name: rows[rows["open_ns"] >= begin] for name, rows in world().bars.items()}
+    store.add(Batch("bars", "w", "bars", 0, VENUE, 5 * 60 * 10**9, rows=bars, synthetic=True))
+    wide = replay(home, capsys, "--start", "2020-01-01", "--end", "2025-01-20")
+    exact = replay(home, capsys, "--start", "2025-01-09", "--end", "2025-01-20")
+    for name in ("run", "decisions_hash", "data_hash", "documents", "outcomes"):
+        assert wide[name] == exact[name], name
+    late = replay(home, capsys, "--start", "2025-01-15", "--end", "2025-01-20")
+    assert exact["warmup_days"] == {"wanted": 6.0, "found": 0.0}
+    assert late["warmup_days"] == {"wanted": 6.0, "found": 6.0}
+
+
+def test_a_warm_up_that_is_not_there_is_said(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = str(home / "config/simulated.toml")
+    said = "the warm-up wants 6 days of bars before"
+    assert run(home, "replay", file, "--start", "2025-01-03", "--end", "2025-01-05") == 0
+    assert f"{said} 2025-01-03T00:00:00Z, and there are 2;" in capsys.readouterr().err
+    assert run(home, "replay", file, "--start", "2025-01-07", "--end", "2025-01-09") == 0
+    assert said not in capsys.readouterr().err
+
+
+def test_a_short_period_is_replayed_whole(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for end in ("2025-01-07T00:15Z", "2025-01-07T00:20Z", "2025-01-07T01:00Z"):
+        assert replay(home, capsys, "--start", "2025-01-07T00:00Z", "--end", end)["judged"] > 0
+    found = replay(home, capsys, "--start", "2025-01-07T00:02Z", "--end", "2025-01-07T00:21Z")
+    assert found["judged"] > 0
+
+
 # What is missing.
 
 
@@ -163,8 +195,6 @@ def test_a_users_scores_are_judged_by_the_same_gates(
     rows = np.zeros(len(days), artefacts_row())
     rows["known_ns"] = [np.datetime64(day[:-1], "ns").astype("i8") for day in days]
     rows["horizon_ns"], rows["mean"], rows["std"] = 6 * 3600 * 10**9, 0.015, 0.01
-    from confidence_engine.feeds.store import Batch
-
     Store(tmp_path).add(Batch("scores", "s", "scores", len(days), VENUE, rows={"PGS/USDT": rows}, synthetic=True))
     found = replay(tmp_path, capsys)
     decisions = pl.read_parquet(Path(found["folder"]) / "decisions.parquet")
@@ -219,7 +249,8 @@ def test_scores_from_a_file_reach_the_decisions(tmp_path: Path, capsys: pytest.C
         ((*PERIOD, "--symbols", ""), 2, "no symbol is named"),
         ((*PERIOD, "--symbols", " , "), 2, "no symbol is named"),
         (("--start", "2026-01-01", "--end", "2026-02-01"), 3, "no 5m bars"),
-        (("--start", "2025-01-07T00:00Z", "--end", "2025-01-07T00:01Z"), 3, "no 5m bars"),
+        (("--start", "2025-01-07T00:00Z", "--end", "2025-01-07T00:01Z"), 3, "no whole bar"),
+        (("--start", "2025-01-07T00:00Z", "--end", "2025-01-07T00:10Z"), 3, "at least 3 whole 5m bars"),
     ],
 )
 def test_a_wrong_period_or_symbol(

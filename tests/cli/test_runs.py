@@ -150,6 +150,18 @@ def test_a_run_that_lost_a_file_is_3(home: Path, file: str, capsys: pytest.Captu
     assert file in capsys.readouterr().err
 
 
+def test_trades_into_a_folder_is_2_and_leaves_nothing(
+    made: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "here"
+    folder.mkdir()
+    assert run(made, "trades", names(made)[0], "--out", str(folder)) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err == f"error: --out {folder} is a folder; name a file in it, as {folder / 'trades.csv'}\n"
+    assert [one.name for one in tmp_path.rglob("*")] == ["here"]
+
+
 def test_trades_as_csv(made: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     low = names(made)[0]
     assert run(made, "trades", low) == 0

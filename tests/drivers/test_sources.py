@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+import tempfile
 from pathlib import Path
 
 import msgspec
@@ -13,7 +15,7 @@ from confidence_engine.config import Config, load
 from confidence_engine.config.simulated import VENUE
 from confidence_engine.domain.errors import DataMissing, UsageError
 from confidence_engine.domain.units import DAY_NS, HOUR_NS, MINUTE_NS, parse_time
-from confidence_engine.drivers.sources import covered, gather, meant
+from confidence_engine.drivers.sources import LEAST_BARS, covered, gather, gather_covered, meant, used_hash
 from confidence_engine.feeds.clean import SCORE_ROW
 from confidence_engine.feeds.store import Batch, Store
 
@@ -130,6 +132,64 @@ def test_evidence_decides_what_is_read(config: Config, tmp_path: Path) -> None:
     assert found.data_hash != news_only.data_hash
     Store(tmp_path).add(Batch("scores", "t", "own", 1, VENUE, rows={"KVX/USDT": scores(FIRST + 5)}, synthetic=True))
     assert gather(scored, Store(tmp_path), FIRST, LAST).scores["KVX/USDT@world"]["known_ns"].tolist() == [FIRST + 5]
+
+
+def test_equal_parts_give_equal_sources_however_much_was_asked_for(config: Config) -> None:
+    """News begins long before the bars; what is read with the clipped part must not depend on the part asked for."""
+    late = BEGIN + 8 * DAY_NS
+    bars = {name: rows[rows["open_ns"] >= late] for name, rows in world().bars.items()}
+    folder = Path(tempfile.mkdtemp(prefix="late-"))
+    try:
+        store = Store(folder)
+        fill(store, bars=False)
+        store.add(Batch("bars", "w", "bars", 0, VENUE, 5 * MINUTE_NS, rows=bars, synthetic=True))
+        wide = gather_covered(config, store, BEGIN - 90 * DAY_NS, LAST + 90 * DAY_NS)
+        exact = gather_covered(config, store, late, LAST + 5 * MINUTE_NS)
+    finally:
+        shutil.rmtree(folder)
+    assert wide[1:] == exact[1:] == (late, LAST + 5 * MINUTE_NS)
+    assert wide[0].data_hash == exact[0].data_hash
+    assert wide[0].documents == exact[0].documents
+    assert min(one.published_ns for one in wide[0].documents) >= late - WARMUP_DAYS * DAY_NS
+    for name in ("bars", "funding"):
+        for key, rows in getattr(wide[0], name).items():
+            assert rows.tobytes() == getattr(exact[0], name)[key].tobytes()
+
+
+def test_a_period_without_enough_whole_bars_says_so(config: Config) -> None:
+    bar = 5 * MINUTE_NS
+    store = Store(home())
+    with pytest.raises(DataMissing, match="no whole bar: the period is shorter than one 5m bar"):
+        gather_covered(config, store, FIRST, FIRST + MINUTE_NS)
+    for count in range(1, LEAST_BARS):
+        with pytest.raises(DataMissing, match=r"whole bars? stored, and a replay needs at least 3 whole 5m bars"):
+            gather_covered(config, store, FIRST, FIRST + count * bar)
+    assert len(gather_covered(config, store, FIRST, FIRST + LEAST_BARS * bar)[0].bars) == len(SYMBOLS)
+
+
+def test_the_hash_is_over_what_is_used_and_over_nothing_else(config: Config, tmp_path: Path) -> None:
+    """Other months and the order of imports change nothing; one row, item or rate that is used changes it."""
+    whole = gather(config, Store(home()), FIRST, LAST - 2 * DAY_NS)
+    part = Store(tmp_path)
+    last = LAST - 2 * DAY_NS
+    some = [one for one in world().documents if one.published_ns < last]
+    part.add(Batch("news", "w", "some", 0, documents=some[::-1], synthetic=True))
+    funding = {name: rows[rows["ts_ns"] < last] for name, rows in world().funding.items()}
+    part.add(Batch("funding", "w", "some", 0, VENUE, rows=funding, synthetic=True))
+    bars = {name: rows[rows["close_ns"] <= last] for name, rows in world().bars.items()}
+    part.add(Batch("bars", "w", "some", 0, VENUE, 5 * MINUTE_NS, rows=bars, synthetic=True))
+    assert gather(config, part, FIRST, last).data_hash == whole.data_hash
+    key = whole.instruments[0].key
+    touched = whole.bars[key].copy()
+    touched["c"][100] += touched["c"][100] * 1e-12
+    changes = (
+        {"bars": whole.bars | {key: touched}},
+        {"funding": whole.funding | {key: whole.funding[key][:-1]}},
+        {"documents": whole.documents[:-1]},
+        {"scores": {key: scores(FIRST)}},
+        {"synthetic": False},
+    )
+    assert len({whole.data_hash, *(used_hash(whole._replace(**one)) for one in changes)}) == 6
 
 
 def test_the_period_ends_with_the_bars() -> None:

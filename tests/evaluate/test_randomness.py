@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from scipy.stats import chisquare, kstest
 
 from confidence_engine.domain.errors import DataMissing, DataRefused
-from confidence_engine.domain.units import MINUTE_NS
+from confidence_engine.domain.units import HOUR_NS, MINUTE_NS
 from confidence_engine.evaluate.performance import TRADE
 from confidence_engine.evaluate.randomness import _holdings, _place, random_entry_percentile
 
@@ -124,12 +124,32 @@ def test_several_assets_add_up_and_the_seed_decides() -> None:
         random_entry_percentile(trades, bars, -20 * BAR, -BAR, slip)
 
 
+def test_entries_fall_into_live_hours_only_and_all_of_them_alike() -> None:
+    """The price jumps in dead hours alone: drawn from the live ones luck earns nothing, from all it earns the jumps."""
+    bars = market(np.random.default_rng(3))
+    hour = bars["open_ns"] // HOUR_NS
+    live = np.flatnonzero(np.arange(hour.max() + 1) // 24 % 2 == 0)  # every other day
+    inside = np.isin(hour, live)
+    bars["o"] = 100 * np.exp(np.cumsum(np.where(inside, 0.0, 1e-3)))
+    trades = trade_at(bars, np.array([10, 600]), np.array([1, 1]), np.array([1, 1]))
+    every = random_entry_percentile(trades, {0: bars}, 0, BAR * 4000, {0: 0.0}, live={0: live})
+    whole = random_entry_percentile(trades, {0: bars}, 0, BAR * 4000, {0: 0.0}, live={0: np.arange(hour.max() + 1)})
+    assert every.mean_usd == pytest.approx(0.0, abs=0.05)  # the last bar of a live day earns the first jump
+    assert whole.mean_usd == pytest.approx(2 * 1000 * 1e-3 * (~inside).mean(), rel=0.1)
+    assert whole == random_entry_percentile(trades, {0: bars}, 0, BAR * 4000, {0: 0.0})
+
+
 def test_what_cannot_be_drawn_is_refused_and_no_trade_is_no_percentile() -> None:
     bars = market(np.random.default_rng(0), 100)
     full = trade_at(bars, np.array([0, 50]), np.array([50, 49]), np.array([1, 1]))
     assert random_entry_percentile(full, {0: bars}, 0, BAR * 100, {0: 0.0}).trades == 2
-    with pytest.raises(DataRefused, match="do not fit"):
-        random_entry_percentile(full, {0: bars}, 0, BAR * 90, {0: 0.0})
+    tight = random_entry_percentile(full, {0: bars}, 0, BAR * 90, {0: 0.0})
+    assert (tight.percentile, tight.mean_usd, tight.trades) == (None, None, 2)
+    assert "do not fit" in str(tight.reason)
+    few = random_entry_percentile(full, {0: bars}, 0, BAR * 100, {0: 0.0}, live={0: np.arange(4)})
+    assert few.percentile is None
+    nowhere = random_entry_percentile(full, {0: bars}, 0, BAR * 100, {0: 0.0}, live={})
+    assert "do not fit" in str(nowhere.reason)
     broken = bars.copy()
     broken["o"][5] = np.nan
     with pytest.raises(DataRefused, match="open"):

@@ -13,17 +13,20 @@ from tests.simulated import END, START, Played, played, summary_of
 from confidence_engine.cli.show import to_json
 from confidence_engine.domain.decision import GATE_NAMES
 from confidence_engine.domain.outcome import UNRESOLVED
-from confidence_engine.domain.units import parse_time
+from confidence_engine.domain.units import DAY_NS, HOUR_NS, MINUTE_NS, parse_time
 from confidence_engine.drivers import replay
 from confidence_engine.evaluate.summary import (
     LABEL,
     base_per_lot,
     figures,
+    live_hours,
     outcomes,
     round_trip_cost,
     rows_hash,
     summarise,
+    warmup_days,
 )
+from confidence_engine.feeds.clean import SCORE_ROW
 from confidence_engine.text.cues import CueReader
 
 NUMBER = (int, float)
@@ -31,7 +34,8 @@ KINDS: dict[str, Any] = {
     "events": int, "bars": int, "documents": int, "decisions": int, "refusals": dict, "orders": int, "fills": int,
     "trades": int, "net_pnl_usd": float, "fees_usd": float, "funding_usd": float, "turnover_usd": float,
     "max_drawdown": float, "exposure": dict, "sharpe": dict, "hold_pnl_usd": float,
-    "random_entry_percentile": float, "first_warm": dict, "degraded_share": float, "synthetic": bool,
+    "random_entry_percentile": float, "random_entry": dict, "random_entry_all_hours": dict, "warmup_days": dict,
+    "first_warm": dict, "degraded_share": float, "synthetic": bool,
     "state_hash": str, "decisions_hash": str, "params_hash": str, "data_hash": str, "code_revision": str,
     "cpu_events_per_s": float,
 }  # fmt: skip
@@ -93,7 +97,7 @@ def test_a_run_without_trades_has_nulls_and_no_zeros_in_their_place(silent: Play
     assert found["win_rate"] == {"value": None, "ci95": None, "n": 0}
     assert found["payoff_ratio"] is None
     assert found["outcomes"] == {
-        "closed": {"value": None, "ci95": None, "n": 0}, "mean_net_return": None, "unresolved": 0,
+        "closed": {"value": None, "ci95": None, "n": 0, "n_days": 0}, "mean_net_return": None, "unresolved": 0,
     }  # fmt: skip
     assert (found["net_pnl_usd"], found["max_drawdown"], found["documents"]) == (0.0, 0.0, 0)
     assert found["hold_pnl_usd"] == summary_of(played())["hold_pnl_usd"]
@@ -175,6 +179,56 @@ def test_without_cases_there_are_no_labels() -> None:
     p = played()
     found = outcomes(p.config, p.sources, p.result.decisions[:0])
     assert (len(found), found.dtype) == (0, LABEL)
+
+
+def test_one_label_a_score_however_often_it_was_judged() -> None:
+    """Made-up decisions on one asset: a score every twelve hours, judged every five minutes; some tell a story."""
+    p = played()
+    one = p.sources.instruments[0]
+    known = p.window.start_ns + 12 * HOUR_NS * np.arange(1, 11)
+    scores = np.zeros(len(known), SCORE_ROW)
+    scores["known_ns"], scores["horizon_ns"], scores["mean"], scores["std"] = known, 6 * HOUR_NS, 0.02, 0.01
+    rows = np.zeros(len(known) * 72, p.result.decisions.dtype)
+    rows["seq"] = 1 + np.arange(len(rows))
+    rows["ts_ns"] = (known[:, None] + 5 * MINUTE_NS * np.arange(72)).ravel()
+    rows["side"], rows["gap"], rows["strength"], rows["sigma"], rows["lead"] = 1, 1.0, 0.5, 1e-3, -1
+    rows["stories"][72 * 3 + 10 : 72 * 5] = 1
+    rows["lead"][72 * 3 + 10 : 72 * 4], rows["lead"][72 * 4 : 72 * 5] = 7, 8
+    found = outcomes(p.config, p.sources._replace(scores={one.key: scores}), rows)
+    first = [72 * k for k in range(10) if k != 4]  # score 4 is told over by a story from its first judgement on
+    assert found["seq"].tolist() == sorted(1 + at for at in [*first, 72 * 3 + 10, 72 * 4])
+    assert np.array_equal(found["ts_ns"], rows["ts_ns"][found["seq"] - 1])
+
+
+def test_the_share_is_clustered_by_the_day_of_the_decision(summary: dict[str, Any]) -> None:
+    p = played()
+    seen = p.made.labelled[p.made.labelled["y"] != UNRESOLVED]
+    days = np.unique(seen["ts_ns"] // DAY_NS)
+    closed = summary["outcomes"]["closed"]
+    assert (closed["n"], closed["n_days"]) == (len(seen), len(days))
+    assert closed["value"] == pytest.approx((seen["y"] == 1).mean())
+    assert closed["ci95"][0] < closed["value"] < closed["ci95"][1]
+
+
+def test_luck_is_drawn_from_the_hours_with_evidence(summary: dict[str, Any]) -> None:
+    p = played()
+    hours = live_hours(p.result.decisions)
+    told = p.result.decisions[p.result.decisions["stories"] > 0]
+    for asset, mine in hours.items():
+        assert np.array_equal(mine, np.unique(told["ts_ns"][told["asset"] == asset] // HOUR_NS))
+    assert summary["random_entry"]["mean_usd"] != summary["random_entry_all_hours"]["mean_usd"]
+    assert summary["random_entry"]["trades"] == summary["random_entry_all_hours"]["trades"] == summary["trades"]
+    assert summary["random_entry_percentile"] == summary["random_entry"]["percentile"]
+
+
+def test_the_warm_up_that_was_found_is_the_least_of_all_symbols() -> None:
+    p = played()
+    assert warmup_days(p.config, p.sources, p.window.start_ns) == {"wanted": 6.0, "found": 6.0}
+    key = p.sources.instruments[1].key
+    rows = p.sources.bars[key]
+    late = p.sources._replace(bars=p.sources.bars | {key: rows[rows["open_ns"] >= p.window.start_ns - 36 * HOUR_NS]})
+    assert warmup_days(p.config, late, p.window.start_ns)["found"] == 1.5
+    assert warmup_days(p.config, late, p.window.start_ns - 48 * HOUR_NS)["found"] == 0.0
 
 
 # Small things.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from datetime import date, time
 
 import numpy as np
@@ -11,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from confidence_engine.domain.errors import DataRefused, UsageError
-from confidence_engine.domain.units import DAY_NS, HOUR_NS, MINUTE_NS, SECOND_NS, parse_time
+from confidence_engine.domain.units import DAY_NS, HOUR_NS, MINUTE_NS, SECOND_NS, format_interval, parse_time
 from confidence_engine.feeds import clean
 from confidence_engine.feeds.columns import guess
 
@@ -121,6 +122,56 @@ def test_bare_dates_are_no_stamps_of_five_minute_bars() -> None:
     assert lost(bars(raw)) == 2
 
 
+@pytest.mark.parametrize(("said", "real"), [(MINUTE_NS, FIVE), (HOUR_NS, FIVE), (FIVE, MINUTE_NS), (FIVE, HOUR_NS)])
+def test_bars_of_another_length_than_said_are_refused(said: int, real: int) -> None:
+    raw = table(40).with_columns(ts=pl.Series([START + i * real for i in range(40)]))
+    assert lost(bars(raw, real)) == 0
+    with pytest.raises(DataRefused) as refusal:
+        bars(raw, said)
+    for interval in (said, real):
+        assert format_interval(interval) in str(refusal.value)
+
+
+def test_one_symbol_of_another_length_is_enough_and_two_stamps_say_nothing() -> None:
+    good = table(6).with_columns(symbol=pl.lit("ETH/USDT"))
+    slow = good.with_columns(ts=pl.Series([START + i * HOUR_NS for i in range(6)]), symbol=pl.lit("BTC/USDT"))
+    with pytest.raises(DataRefused, match="BTC/USDT"):
+        bars(pl.concat([good, slow]), symbol=None)
+    assert sorted(bars(pl.concat([good, slow[:2]]), symbol=None).rows) == ["BTC/USDT", "ETH/USDT"]
+
+
+@given(st.sets(st.integers(0, 60), max_size=12), st.randoms(use_true_random=False))
+def test_gaps_and_disorder_do_not_change_the_interval(gone: set[int], chance: random.Random) -> None:
+    kept = [i for i in range(61) if i not in gone]
+    chance.shuffle(kept)
+    assert len(bars(table(61)[kept]).rows["BTC/USDT"]) == len(kept)
+
+
+def scores(*said: tuple[int, str, str]) -> clean.Clean:
+    raw = pl.DataFrame(
+        {
+            "ts_known": [START + at * HOUR_NS for at, _, _ in said],
+            "symbol": [symbol for _, symbol, _ in said],
+            "horizon": [horizon for _, _, horizon in said],
+            "mean": [0.1] * len(said),
+            "std": [0.2] * len(said),
+        }
+    )
+    return clean.scores(raw, guess("scores", raw.columns, {}))
+
+
+def test_of_two_horizons_at_one_time_the_first_of_the_file_stands() -> None:
+    got = scores((0, "BTC/USDT", "6h"), (0, "BTC/USDT", "1h"), (0, "ETH/USDT", "1h"), (1, "BTC/USDT", "1h"))
+    assert got.rows["BTC/USDT"]["horizon_ns"].tolist() == [6 * HOUR_NS, HOUR_NS]
+    assert got.rows["ETH/USDT"]["horizon_ns"].tolist() == [HOUR_NS]
+    assert got.dropped == {"BTC/USDT": {clean.SECOND_HORIZON: 1}}
+    got = scores((0, "BTC/USDT", "1h"), (0, "BTC/USDT", "6h"), (0, "BTC/USDT", "1h"))
+    assert got.rows["BTC/USDT"]["horizon_ns"].tolist() == [HOUR_NS]
+    assert got.dropped == {"BTC/USDT": {clean.SECOND_HORIZON: 1, clean.DUPLICATE: 1}}
+    got = scores((0, "BTC/USDT", "soon"), (0, "BTC/USDT", "6h"))
+    assert got.rows["BTC/USDT"]["horizon_ns"].tolist() == [6 * HOUR_NS]
+
+
 @pytest.mark.parametrize("interval", [0, 7 * MINUTE_NS, 2 * DAY_NS, SECOND_NS // 2])
 def test_odd_intervals_are_refused(interval: int) -> None:
     with pytest.raises(UsageError):
@@ -152,7 +203,7 @@ def test_funding_and_scores() -> None:
     assert lost(got) == 2
     raw = pl.DataFrame(
         {
-            "ts_known": [START] * 7,
+            "ts_known": [START] + [START + HOUR_NS] * 6,
             "symbol": ["BTC/USDT"] * 7,
             "horizon": ["6h", "3600", "60min", "soon", "1h", "2h", "3h"],
             "mean": [0.1, 0.2, 0.2, 0.1, 0.1, 0.1, None],
@@ -161,5 +212,5 @@ def test_funding_and_scores() -> None:
     )
     got = clean.scores(raw, guess("scores", raw.columns, {}))
     rows = got.rows["BTC/USDT"]
-    assert rows["horizon_ns"].tolist() == [HOUR_NS, 6 * HOUR_NS]  # 3600 s and 60 min are one row said twice
+    assert rows["horizon_ns"].tolist() == [6 * HOUR_NS, HOUR_NS]  # 3600 s and 60 min are one row said twice
     assert lost(got) == 5

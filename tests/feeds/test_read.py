@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import random
+import tempfile
 from pathlib import Path
 
+import msgspec
 import polars as pl
 import pyarrow.parquet as pq
 import pytest
@@ -49,7 +51,11 @@ def test_other_separators_and_a_byte_order_mark(tmp_path: Path, frame: pl.DataFr
         ("stub2.parquet", b"PAR1PAR1"),
         ("junk.csv", bytes(range(256)) * 20),
         ("latin.csv", "date,título\n1,2\n".encode("latin-1")),
-        ("ragged.csv", b"a,b\n1,2\n1,2,3,4\n"),
+        ("ragged.csv", b"a,b\n1,2,3\n1,2,3,4\n"),
+        ("open.csv", b'a,b\n1,2,3\n1,"2\n'),
+        ("object.json", b'{\n  "a": 1\n}\n'),
+        ("none.json", b"[]"),
+        ("cut.json", b'[\n{"a": 1},\n{"a": 2'),
         ("junk.jsonl", b"\x80\x81\n[1,2]\n3\n"),
         ("deep.jsonl", b"[" * 100_000),
         ("what.xlsx", b"PK\x03\x04"),
@@ -66,6 +72,56 @@ def test_missing_file_and_folder(tmp_path: Path) -> None:
     for path in (tmp_path / "nowhere.csv", tmp_path):
         with pytest.raises(DataRefused):
             read(path)
+
+
+def test_a_row_with_more_cells_than_the_header_is_counted_and_never_cut(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    body = 'date,title,n\n1,"a, b",2\n2,c, d,3\n3,"two\nlines",NA\n4,e\n5,f,6,,\n'
+    path.write_text("\ufeff" + body)
+    got = read(path)
+    assert got.unread == {reading.RAGGED: 2}
+    assert got.rows.rows() == [("1", "a, b", "2"), ("3", "two\nlines", None), ("4", "e", None)]
+
+
+@given(st.lists(st.integers(1, 6), min_size=1, max_size=40))
+def test_rows_read_and_rows_lost_are_the_rows_of_the_file(lengths: list[int]) -> None:
+    body = "".join(",".join(f"{i}.{k}" for k in range(n)) + "\n" for i, n in enumerate([3, *lengths]))
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "a.csv"
+        path.write_text(body)
+        kept = [[f"{i}.{k}" if k < n else None for k in range(3)] for i, n in enumerate(lengths, 1) if n <= 3]
+        if not kept:
+            with pytest.raises(DataRefused, match=f"{len(lengths)} x row has more cells"):
+                read(path)
+            return
+        got = read(path)
+    assert [list(row) for row in got.rows.rows()] == kept
+    assert sum(got.unread.values()) == len(lengths) - len(kept)
+
+
+@pytest.mark.parametrize("indent", [0, 2])
+def test_a_json_array_is_its_objects(tmp_path: Path, indent: int) -> None:
+    path = tmp_path / "a.json"
+    body = msgspec.json.format(b'[{"a": 1, "b": "x"}, 7, {"a": 2.5}]', indent=indent)
+    for mark in (b"", b"\xef\xbb\xbf", b"\n  "):
+        path.write_bytes(mark + body)
+        got = read(path)
+        assert got.rows.rows() == [("1", "x"), ("2.5", None)]
+        assert sum(got.unread.values()) == 1
+
+
+def test_lines_of_which_the_first_is_an_array_stay_lines(tmp_path: Path) -> None:
+    path = tmp_path / "a.jsonl"
+    path.write_text('[1, 2]\n{"a": 1}\n')
+    got = read(path)
+    assert (got.rows.rows(), sum(got.unread.values())) == ([("1",)], 1)
+
+
+def test_what_is_no_json_lines_is_told_what_is_wanted(tmp_path: Path) -> None:
+    path = tmp_path / "a.json"
+    path.write_text('{\n  "a": 1\n}\n')
+    with pytest.raises(DataRefused, match="one object a line"):
+        read(path)
 
 
 def test_bad_lines_of_json_are_counted(tmp_path: Path) -> None:

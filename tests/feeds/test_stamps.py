@@ -59,7 +59,7 @@ def test_time_of_day_without_zone_is_refused_and_a_daily_midnight_is_a_date() ->
     "column",
     [
         ["2023-01-01T00:05Z", "2023-01-01T00:10"],
-        ["2023-01-01T00:05+01:00", "2023-01-01T00:10+02:00"],
+        ["2023-01-01T00:05+01:00", "2023-01-01T00:10+02:00", "2023-01-01T00:10"],
         [1672531500, 1672531500000],
         ["1672531500", "2023-01-01"],
         [1, 2, 3],
@@ -71,6 +71,27 @@ def test_time_of_day_without_zone_is_refused_and_a_daily_midnight_is_a_date() ->
 def test_mixed_or_unreadable_columns_are_refused(column: list[Any]) -> None:
     with pytest.raises(DataRefused):
         placed(column)
+
+
+def test_offsets_that_change_with_daylight_saving_are_each_their_own() -> None:
+    column = ["2023-11-05T01:55:00-04:00", "2023-11-05T01:00:00-05:00", "2023-11-05 06:05 UTC", "2023-11-05T06:10:00Z"]
+    first = 1_699_163_700_000_000_000
+    assert placed(column) == [first + i * 5 * 60 * 10**9 for i in range(4)]
+    got = place(pl.Series("t", ["2023-03-11T00:00-05:00", "2023-03-13T00:00-04:00", "2023-03-13T04:00Z"]), None)
+    assert got.midnight.to_list() == [True, True, False]
+    assert got.ns[1] == got.ns[2]
+
+
+@given(st.lists(st.tuples(st.integers(0, 10**6), st.integers(-14 * 60, 14 * 60)), min_size=1, max_size=8))
+def test_any_mixture_of_offsets_is_the_same_instants(stamps: list[tuple[int, int]]) -> None:
+    base = datetime(2023, 1, 1, tzinfo=UTC)
+    at = [base + timedelta(seconds=seconds) for seconds, _ in stamps]
+    texts = [t.astimezone(timezone(timedelta(minutes=m))).isoformat() for t, (_, m) in zip(at, stamps, strict=True)]
+    assert placed(texts) == [1_672_531_200_000_000_000 + seconds * 10**9 for seconds, _ in stamps]
+
+
+def test_an_offset_that_no_zone_has_costs_its_row() -> None:
+    assert placed(["2023-01-01T00:05Z", "2023-01-01T00:05+25:00", "2023-01-01T00:05+01:75"]) == [AT, None, None]
 
 
 def test_one_bad_stamp_costs_one_row() -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 import subprocess
 import sys
+import tempfile
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,10 +15,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from confidence_engine.domain.document import Document
+from confidence_engine.domain.document import Document, known_at
 from confidence_engine.domain.errors import DataMissing, DataRefused, RunError, StoreDamaged, UsageError
-from confidence_engine.domain.units import HOUR_NS
-from confidence_engine.feeds import cache, manifest
+from confidence_engine.domain.params import bounds_of
+from confidence_engine.domain.units import DAY_NS, HOUR_NS
+from confidence_engine.feeds import cache, manifest, timing
 from confidence_engine.feeds.clean import BAR_ROW, FUNDING_ROW, SCORE_ROW
 from confidence_engine.feeds.store import Batch, Store, series_key, venue_named
 
@@ -106,7 +109,7 @@ def test_what_is_not_there_is_said_with_what_is(tmp_path: Path) -> None:
 def test_every_kind_comes_back_as_it_went_in(tmp_path: Path) -> None:
     store = Store(tmp_path)
     pay = np.array([(5, 1e-4), (9, -2e-4)], FUNDING_ROW)
-    told = np.array([(5, 60, 0.1, 1.0), (5, 90, 0.1, 1.0)], SCORE_ROW)
+    told = np.array([(5, 60, 0.1, 1.0), (6, 90, 0.1, 1.0)], SCORE_ROW)
     item = Document("id", "archive", "p", "títle \x9c", 7, symbols=("A", "B"), date_only=True, first_seen_ns=9)
     store.add(Batch("funding", "f", "1", 2, "v", 0, {"BTC/USDT": pay}))
     store.add(Batch("scores", "s", "2", 2, "", 0, {"BTC/USDT": told}))
@@ -114,8 +117,8 @@ def test_every_kind_comes_back_as_it_went_in(tmp_path: Path) -> None:
     fresh = Store(tmp_path)
     assert fresh.funding("BTC/USDT", "v").tobytes() == pay.tobytes()
     assert fresh.scores()["BTC/USDT", ""].tobytes() == told.tobytes()
-    assert fresh.documents(7, 8) == [item]
-    assert fresh.documents(8, 9) == []
+    assert fresh.documents(9, 10) == [item]
+    assert fresh.documents(8, 9) == fresh.documents(10, 11) == []
     assert [row["key"] for row in fresh.listing()] == ["funding/v/BTC-USDT", "news", "scores/BTC-USDT"]
     for row in fresh.listing():
         fresh.verify(row["key"])
@@ -129,6 +132,47 @@ def test_a_known_item_learns_a_symbol_and_keeps_its_address(tmp_path: Path) -> N
     got = store.add(Batch("news", "n", "3", 1, documents=[Document("id", "archive", "p", "t", 7, url="u")]))
     assert (got.known, got.conflicts) == (0, 1)
     assert store.documents(0, 9) == [Document("id", "archive", "p", "t", 7, symbols=("A", "B"))]
+
+
+def test_items_are_found_by_when_they_are_known_and_not_by_when_they_were_published(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    plain = Document("a", "archive", "p", "plain", 10 * DAY_NS + 5)
+    seen = Document("b", "archive", "p", "seen", 3 * DAY_NS, first_seen_ns=10 * DAY_NS + 7)
+    dated = Document("c", "archive", "p", "dated", 9 * DAY_NS, date_only=True)
+    store.add(Batch("news", "n", "1", 3, documents=[plain, seen, dated]))
+    assert store.documents(10 * DAY_NS, 11 * DAY_NS) == [seen, dated, plain]
+    assert store.documents(10 * DAY_NS + 6, 11 * DAY_NS, 0) == [seen]
+    assert store.documents(10 * DAY_NS + 6, 11 * DAY_NS, 1) == [seen, plain]
+    assert store.documents(0, 10 * DAY_NS) == []
+
+
+@given(
+    st.integers(0, 20), st.one_of(st.none(), st.integers(0, 20)), st.booleans(), st.integers(0, 7), st.integers(0, 20)
+)
+def test_no_item_known_in_a_window_is_left_out(day: int, seen: int | None, dated: bool, lag: int, start: int) -> None:
+    sight = None if seen is None else seen * DAY_NS + 1
+    item = Document("a", "archive", "p", "t", day * DAY_NS, date_only=dated, first_seen_ns=sight)
+    with tempfile.TemporaryDirectory() as folder:
+        store = Store(Path(folder))
+        store.add(Batch("news", "n", "1", 1, documents=[item]))
+        known = start * DAY_NS <= known_at(item, lag * DAY_NS) < (start + 2) * DAY_NS
+        assert not known or store.documents(start * DAY_NS, (start + 2) * DAY_NS) == [item]
+        assert not known or store.documents(start * DAY_NS, (start + 2) * DAY_NS, lag * DAY_NS) == [item]
+
+
+def test_the_longest_lag_of_a_config_is_the_one_that_the_store_allows_for(tmp_path: Path) -> None:
+    _, bound = bounds_of(timing.Params)["news_lag_ns"]
+    assert bound is not None
+    assert inspect.signature(Store(tmp_path).documents).parameters["lag_ns"].default == bound.high
+
+
+def test_a_later_file_brings_no_second_horizon_at_a_stored_time(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    first = np.array([(5, 60, 0.1, 1.0)], SCORE_ROW)
+    store.add(Batch("scores", "s", "1", 1, "", 0, {"BTC/USDT": first}))
+    got = store.add(Batch("scores", "s", "2", 1, "", 0, {"BTC/USDT": np.array([(5, 30, 0.1, 1.0)], SCORE_ROW)}))
+    assert (got.new, got.known, got.conflicts) == (0, 0, 1)
+    assert store.scores()["BTC/USDT", ""].tobytes() == first.tobytes()
 
 
 def test_real_and_simulated_rows_do_not_meet(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from PIL import Image
 
 from confidence_engine.domain.units import HOUR_NS, MINUTE_NS, parse_time
 from confidence_engine.evaluate.performance import TRADE
-from confidence_engine.report.chart import Picture, chart, thin
+from confidence_engine.report.chart import Picture, band, broken, chart, thin
 
 T0 = parse_time("2023-01-01")
 
@@ -47,6 +47,36 @@ def test_thinning_keeps_the_extremes_the_ends_and_the_order(y: np.ndarray, bucke
     assert np.array_equal(kept, y[at])
     if len(seen):
         assert (kept.min(), kept.max(), kept[0], kept[-1]) == (seen.min(), seen.max(), seen[0], seen[-1])
+
+
+def test_a_band_holds_the_middle_of_each_span_of_time() -> None:
+    rng = np.random.default_rng(4)
+    ns = T0 + 5 * MINUTE_NS * np.sort(rng.choice(100_000, 20_000, replace=False))
+    y = 0.8 + 0.1 * rng.random(len(ns))
+    y[rng.random(len(y)) < 0.1] = np.nan
+    at, levels = band(ns, y, 50)
+    assert len(at) == len(levels) == 50
+    assert np.all(np.diff(at) > 0)
+    assert np.all(np.diff(levels, axis=1) > 0)
+    np.testing.assert_allclose(levels.mean(axis=0), [0.81, 0.85, 0.89], atol=0.003)
+    assert [len(part) for part in band(ns[:0], y[:0])] == [0, 0]
+    assert band(ns[:1], np.ones(1))[1].tolist() == [[1.0, 1.0, 1.0]]
+
+
+def test_a_line_breaks_where_nothing_was_recorded_and_nowhere_else() -> None:
+    hours = np.arange(24 * 60) / 24.0
+    recorded = np.concatenate([hours, hours + 200.0, hours + 300.0])
+    x, y = thin(recorded, np.sin(recorded), 40)  # its own steps are longer than a day
+    assert np.diff(x).max() > 1.0
+    cut, _ = broken(x, y, recorded)
+    assert np.isnan(cut).sum() == 2
+    for part in np.split(cut, np.flatnonzero(np.isnan(cut))):
+        seen = part[np.isfinite(part)]
+        assert seen[-1] - seen[0] < 61
+    plain, _ = broken(*thin(hours, np.sin(hours), 40), hours)
+    assert not np.isnan(plain).any()
+    days = np.arange(0.0, 400.0)
+    assert not np.isnan(broken(days, days, days)[0]).any()
 
 
 def pixels(path: Path) -> np.ndarray:

@@ -6,7 +6,6 @@ import re
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import numpy as np
 import pytest
 from tests.simulated import BEGIN, config_file, fill, home, played, replayed, world
@@ -129,7 +128,7 @@ def test_scores_are_told_beside_or_without_stories(tmp_path: Path) -> None:
     store = Store(tmp_path / "home")
     fill(store)
     store.add(Batch("scores", "s", "scores", 1, "", rows={"KVX/USDT": rows}, synthetic=True))
-    scored = msgspec.structs.replace(config(), agent=config().agent._replace(evidence=("score",)))
+    scored = load(config_file(tmp_path / "config", evidence='["score"]'))
     found = decide_at(scored, store, "KVX", at, CueReader())
     assert found["side"] == -1
     assert found["score"]["standardised"] == -2.0

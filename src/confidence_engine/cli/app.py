@@ -63,11 +63,14 @@ def _leaf(name: str, row: Row) -> Any:
     return get_command(single)
 
 
+_CODES = "Exit codes: 0 good, 1 the run failed, 2 bad usage or config, 3 data missing or refused, 130 Ctrl-C."
+
 app = typer.Typer(
     cls=TableGroup,
     add_completion=False,
     rich_markup_mode=None,
-    no_args_is_help=True,
+    invoke_without_command=True,
+    epilog=_CODES,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["--help", "-h"]},
 )
@@ -90,6 +93,9 @@ def _options(
     """Measure the gap between what is said and what the price has done, and how far that may be trusted."""
     del version  # its callback has already answered
     ctx.obj = home
+    if ctx.invoked_subcommand is None:
+        note(ctx.get_help())
+        raise typer.Exit(2)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

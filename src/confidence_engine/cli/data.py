@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = ["check_data", "import_bars", "import_funding", "import_news", "import_scores", "list_data"]
 
-File = Annotated[Path, typer.Argument(metavar="FILE", help="Parquet, CSV or JSON lines.")]
+File = Annotated[Path, typer.Argument(metavar="FILE", help="Parquet, CSV, JSON lines or a JSON array.")]
 Map = Annotated[list[str] | None, typer.Option("--map", metavar="FIELD=COLUMN", help="Which column a field is.")]
 Zone = Annotated[str | None, typer.Option("--timezone", help="Zone of times that are written without one.")]
 Quote = Annotated[str | None, typer.Option(help="Quote currency of bare tickers, as in --quote USD.")]
@@ -85,7 +85,11 @@ def import_scores(
     timezone: Zone = None,
     as_json: Json = False,
 ) -> None:
-    """Bring your own model's scores into the store: ts_known, symbol, horizon, mean, std."""
+    """Bring your own model's scores into the store: ts_known, symbol, horizon, mean, std.
+
+    A symbol has one score at a time: of rows with one ts_known and several horizons the first in the file is
+    kept, the others are counted as "a second horizon at one time".
+    """
     _import(ctx, "scores", file, _how((), venue, mapping, timezone, quote), as_json)
 
 
@@ -120,7 +124,11 @@ def list_data(ctx: typer.Context, as_json: Json = False) -> None:
     emit(as_json, payload, table)
 
 
-def check_data(ctx: typer.Context, symbol: Symbol = None, as_json: Json = False) -> None:
+def check_data(
+    ctx: typer.Context,
+    symbol: Annotated[str | None, typer.Option(help="BASE/QUOTE, or BASE for all its pairs; without it, all.")] = None,
+    as_json: Json = False,
+) -> None:
     """Look for gaps, duplicates, spikes and other faults in the store, and verify its files."""
     from confidence_engine.feeds.columns import mention
     from confidence_engine.feeds.quality import survey
@@ -128,11 +136,16 @@ def check_data(ctx: typer.Context, symbol: Symbol = None, as_json: Json = False)
 
     store = Store(home(ctx))
     wanted = None if symbol is None else mention(symbol)
-    rows = [r for r in store.listing() if wanted is None or r["symbol"] == wanted]
+    rows = [r for r in store.listing() if wanted is None or wanted in _names(r["symbol"])]
     if not rows:
         raise DataMissing(f"nothing is stored {f'for {wanted} ' if wanted else ''}under {home(ctx)}")
     found = [survey(store, row) for row in rows]
     emit(as_json, {"series": found}, lambda: _check_table(found))
+
+
+def _names(symbol: str | None) -> tuple[str, ...]:
+    """A stored symbol and its base; news have none."""
+    return () if symbol is None else (symbol, symbol.partition("/")[0])
 
 
 def _one(symbol: str | None) -> tuple[str, ...]:

@@ -19,10 +19,19 @@ def decide(
     symbol: Annotated[str, typer.Argument(help="As BTC/USDT or BTC; the config's venue decides which one is meant.")],
     at: Annotated[str, typer.Option(help="Moment of the decision, as 2023-03-11T05:00Z.")],
     config: Annotated[Path, typer.Option(help="Config file, as config/futures.toml.")],
+    since: Annotated[
+        str | None,
+        typer.Option(
+            help="Learn from this moment on, written alike; default: the config's warm-up before AT. A replay's own "
+            "decision at AT is got with the replay's start less the warm-up."
+        ),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Explain the decision on one symbol as of a moment."""
+    from confidence_engine.cli.warm import compile_kernel, told_when_slow
     from confidence_engine.config import load
+    from confidence_engine.domain.errors import UsageError
     from confidence_engine.domain.units import parse_time
     from confidence_engine.feeds.store import Store
     from confidence_engine.report.moment import decide_at
@@ -30,7 +39,12 @@ def decide(
 
     loaded = load(config)
     reader = resolve(READERS[loaded.text.backend])()
-    found = decide_at(loaded, Store(home(ctx)), symbol, parse_time(at), reader)
+    at_ns, load_ns = parse_time(at), None if since is None else parse_time(since)
+    if load_ns is not None and load_ns >= at_ns:
+        raise UsageError(f"--since {since} is not before --at {at}")
+    compile_kernel()
+    with told_when_slow("gathering and reading what was known", "gathering and reading"):
+        found = decide_at(loaded, Store(home(ctx)), symbol, at_ns, reader, load_ns)
     emit(as_json, found, lambda: _page(found))
 
 
@@ -89,5 +103,5 @@ def _figures(found: dict[str, Any]) -> list[tuple[str, object]]:
         wrong = "below" if found["side"] > 0 else "above"
         rows.append(("plan", f"{plan['entry']} (last {plan['reference']}), out {wrong} {plan['invalidation']}, "
                              f"target {plan['targets'][0]}, until {plan['until']}"))  # fmt: skip
-    rows.append(("account", found["account"]))
+    rows += [("learnt from", f"{found['learnt_from']} on"), ("account", found["account"])]
     return rows

@@ -1,14 +1,14 @@
 """`confidence demo`: the whole pipeline on a small simulated world, made on the spot and said to be simulated.
 
-A world of a seed is generated, imported into a home of its own, replayed like recorded data, and
-explained. Beside it stands the same market with stories that carry no information: what is left
-of the result then is what the engine earns by luck and loses to costs.
+A world of a seed is generated, imported into a home of its own, replayed like recorded data, and explained. Beside
+it stands the same market with stories that carry no information, drawn anew several times, because one draw says
+little: their mean and range are what the engine earns by luck and loses to costs.
 """
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final, NamedTuple
 
 import typer
 
@@ -23,6 +23,8 @@ __all__ = ["demo"]
 
 START: Final = "2025-01-01"
 WARMUP_DAYS: Final = 15
+CONTROLS: Final = 15
+"""Draws of stories without information that the result is compared with."""
 
 
 def demo(
@@ -44,13 +46,15 @@ def demo(
     note(f"SIMULATED: world of seed {seed}, {days} days. Nothing below is a real price, headline or result.")
     compile_kernel()
     begin = parse_time(START)
-    told, mute = _world(seed, begin, days, 1.0), _world(seed, begin, days, 0.0)
+    told = _world(seed, begin, days, 1.0)
     config = load(write_simulated(folder / "config", told.underlyings, told.ticks, WARMUP_DAYS))
-    store = Store(folder / f"world-{seed}-{days}")
-    _fill(store, told, seed)
+    store = Store(folder)
+    _fill(store, told, f"world of seed {seed}, {days} days")
     start, end = begin + WARMUP_DAYS * DAY_NS, begin + days * DAY_NS
     run, summary = run_once(config, store, start, end, None, folder / "runs", False)
-    silent = _unstored(config, mute, start, end)
+    note(f"the same prices with stories that carry no information, {CONTROLS} draws")
+    mute = (_world(seed + k, begin, days, 0.0).documents for k in range(CONTROLS))
+    silent = _ranges([_unstored(config, told._replace(documents=said), start, end) for said in mute])
     shown = _last_entry(config, store, run, begin)
     payload = {"simulated": True, "seed": seed, "replay": summary, "without_information": silent, "decision": shown}
     emit(as_json, payload | {"folder": run}, lambda: _page(summary_table(summary, run), summary, silent, shown))
@@ -70,18 +74,30 @@ def _world(seed: int, begin_ns: int, days: int, information: float) -> World:
     return generate(seed, start_ns=begin_ns, days=days, information=information)
 
 
-def _fill(store: Store, world: World, seed: int) -> None:
-    """Import the world like any other data; a second time changes nothing."""
+def _fill(store: Store, world: World, name: str) -> None:
+    """Import the world like any other data; a second time changes nothing, another world takes its place."""
     from confidence_engine.config.simulated import VENUE
     from confidence_engine.domain.units import MINUTE_NS
     from confidence_engine.feeds.store import Batch
 
-    name = f"world {seed}"
+    _clear_other(store, name)
     rows = sum(map(len, world.bars.values()))
-    store.add(Batch("bars", name, f"{name} bars", rows, VENUE, 5 * MINUTE_NS, rows=world.bars, synthetic=True))
+    store.add(Batch("bars", name, f"{name}: bars", rows, VENUE, 5 * MINUTE_NS, rows=world.bars, synthetic=True))
     rows = sum(map(len, world.funding.values()))
-    store.add(Batch("funding", name, f"{name} funding", rows, VENUE, rows=world.funding, synthetic=True))
-    store.add(Batch("news", name, f"{name} news", len(world.documents), documents=world.documents, synthetic=True))
+    store.add(Batch("funding", name, f"{name}: funding", rows, VENUE, rows=world.funding, synthetic=True))
+    store.add(Batch("news", name, f"{name}: news", len(world.documents), documents=world.documents, synthetic=True))
+
+
+def _clear_other(store: Store, name: str) -> None:
+    """Forget another simulated world of this home; recorded data is never touched, it was refused before."""
+    from confidence_engine.feeds.manifest import Manifest, exclusive, read_manifest, write_manifest
+
+    with exclusive(store.folder):
+        held = read_manifest(store.folder)
+        others = sorted({one.name for one in held.imports.values()} - {name})
+        if others and all(one.synthetic for one in held.series.values()):
+            note(f"the simulated store of this home held another world ({others[0]}); now it holds {name}")
+            write_manifest(store.folder, Manifest())
 
 
 def _unstored(config: Config, world: World, start_ns: int, end_ns: int) -> dict[str, Any]:
@@ -118,17 +134,45 @@ def _last_entry(config: Config, store: Store, run: Path, load_ns: int) -> dict[s
     return decide_at(config, store, last["symbol"], last["ts_ns"], reader, load_ns)
 
 
+class _Figure(NamedTuple):
+    """A figure over the draws that have it: how many they are, their mean, lowest and highest."""
+
+    n: int
+    mean: float | None
+    lowest: float | None
+    highest: float | None
+
+
+def _ranges(draws: list[dict[str, Any]]) -> dict[str, Any]:
+    """Mean and range of the figures that the page compares."""
+    found: dict[str, Any] = {"synthetic": True, "range_of": len(draws)}
+    for name in ("entries", "net_pnl_usd", "closed", "random_entry_percentile"):
+        of = [one["outcomes"]["closed"]["value"] if name == "closed" else one[name] for one in draws]
+        seen = [float(value) for value in of if value is not None]
+        mean = sum(seen) / len(seen) if seen else None
+        figure = _Figure(len(seen), mean, min(seen, default=None), max(seen, default=None))
+        found[name] = figure._asdict()
+    return found
+
+
 def _page(figures: Any, told: dict[str, Any], mute: dict[str, Any], shown: dict[str, Any] | None) -> Any:
     from rich.console import Group
 
-    def row(name: str, one: dict[str, Any]) -> list[Any]:
-        closed = one["outcomes"]["closed"]
-        share = "-" if closed["value"] is None else f"{closed['value']:.2f} of {closed['n']}"
-        at = one["random_entry_percentile"]
-        return [name, one["entries"], f"{one['net_pnl_usd']:,.2f}", share, "-" if at is None else f"{at:.1f}"]
+    def spread(name: str, form: str) -> str:
+        one = mute[name]
+        if not one["n"]:
+            return "-"
+        return f"{one['mean']:{form}} ({one['lowest']:{form}} to {one['highest']:{form}})"
 
+    closed, luck = told["outcomes"]["closed"], told["random_entry_percentile"]
+    share = "-" if closed["value"] is None else f"{closed['value']:.2f} of {closed['n']}"
+    at = "-" if luck is None else f"{luck:.1f}"
     header = ("stories", "entries", "net P&L, USD", "gap closed", "percentile among random entries")
-    rows = [row("carry information", told), row("carry none (same prices)", mute)]
+    rows = [
+        ("carry information", told["entries"], f"{told['net_pnl_usd']:,.2f}", share, at),
+        (f"carry none (same prices): mean and range of {mute['range_of']}", spread("entries", ".0f"),
+         spread("net_pnl_usd", ",.2f"), spread("closed", ".2f"), spread("random_entry_percentile", ".1f")),
+    ]  # fmt: skip
     parts = ["SIMULATED world: every figure below is about made-up prices and headlines", figures,
              grid(header, rows, title="does it live on the stories?")]  # fmt: skip
     if shown:

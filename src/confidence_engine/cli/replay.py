@@ -12,6 +12,7 @@ from confidence_engine.cli.show import Json, emit, grid, home, note, progress
 
 if TYPE_CHECKING:
     from confidence_engine.config import Config
+    from confidence_engine.drivers.sources import Sources
     from confidence_engine.feeds.store import Store
 
 __all__ = ["replay", "run_once", "summary_table"]
@@ -53,37 +54,57 @@ def run_once(
     config: Config, store: Store, start_ns: int, end_ns: int, symbols: list[str] | None, where: Path, exact: bool
 ) -> tuple[Path, dict[str, Any]]:
     """One replay from the store to its folder: `where` itself if `exact`, else a folder named after the run in it."""
+    from confidence_engine.cli.warm import compile_kernel, told_when_slow
+    from confidence_engine.domain.errors import DataMissing
     from confidence_engine.domain.units import format_time
     from confidence_engine.drivers import replay as driver
-    from confidence_engine.drivers.sources import covered, gather
+    from confidence_engine.drivers.sources import gather_covered
     from confidence_engine.evaluate.summary import figures, summarise
     from confidence_engine.report.artefacts import run_id, write_run
     from confidence_engine.wire import READERS, resolve
 
-    sources = gather(config, store, start_ns, end_ns, symbols)
+    with told_when_slow("gathering stored rows and headlines", "gathering"):
+        sources, first_ns, last_ns = gather_covered(config, store, start_ns, end_ns, symbols)
     for name in sources.missing:
         note(f"left out: {name} has no bars in the period")
-    first_ns, last_ns = covered(sources, start_ns, end_ns)
     if (first_ns, last_ns) != (start_ns, end_ns):
         note(f"the bars cover {format_time(first_ns)} to {format_time(last_ns)} of the period; only that is replayed")
-    readings = driver.read(config, sources, resolve(READERS[config.text.backend])())
+    _note_warmup(config, sources, first_ns)
+    with told_when_slow(f"reading {len(sources.documents):,} headlines", "reading"):
+        readings = driver.read(config, sources, resolve(READERS[config.text.backend])())
+    compile_kernel()
     window = driver.window_of(config, first_ns, last_ns)
     tape = driver.compose(config, sources, readings, window)
     with progress() as bar:
         task = bar.add_task("replay", total=len(tape.events))
         moved: Callable[[int, int], None] = lambda done, _: bar.update(task, completed=done)  # noqa: E731
         result = driver.play(config, sources.instruments, tape.events, moved)
+    if len(result.equities) == 0:
+        raise DataMissing(f"no decision falls between {format_time(first_ns)} and {format_time(last_ns)}")
     made = figures(config, sources, result)
     summary = summarise(config, sources, window, tape, result, made)
     folder = where if exact else where / run_id(config, window, summary)
     return write_run(folder, config, sources, window, result, made, summary), summary
 
 
+def _note_warmup(config: Config, sources: Sources, start_ns: int) -> None:
+    """One line where the bars before the start are fewer than the config's warm-up, a gap of a few bars aside."""
+    from confidence_engine.domain.units import format_time
+    from confidence_engine.evaluate.summary import warmup_days
+
+    days = warmup_days(config, sources, start_ns)
+    if days["found"] < 0.99 * days["wanted"]:
+        note(
+            f"the warm-up wants {days['wanted']:g} days of bars before {format_time(start_ns)}, and there are "
+            f"{days['found']:g}; the first decisions know less"
+        )
+
+
 def summary_table(summary: dict[str, Any], folder: Path) -> Any:
     """The figures for people, and what refused."""
     from rich.console import Group
 
-    sharpe, closed = summary["sharpe"], summary["outcomes"]["closed"]
+    sharpe, closed, unseen = summary["sharpe"], summary["outcomes"]["closed"], summary["outcomes"]["unresolved"]
     rows = [
         ("period", f"{summary['start']} to {summary['end']}" + ("  SYNTHETIC" if summary["synthetic"] else "")),
         ("symbols", ", ".join(summary["symbols"])),
@@ -98,7 +119,7 @@ def summary_table(summary: dict[str, Any], folder: Path) -> Any:
         ("max drawdown", f"{summary['max_drawdown']:.4%}"),
         ("sharpe", _with_interval(sharpe)),
         ("win rate", _with_interval(summary["win_rate"])),
-        ("gap closed", _with_interval(closed) + f", {summary['outcomes']['unresolved']} unresolved"),
+        ("gap closed", _with_interval(closed) + f" on {closed['n_days']} days, {unseen} unresolved"),
         ("against random entries", _percentile(summary)),
         ("degraded", "-" if summary["degraded_share"] is None else f"{summary['degraded_share']:.3%} of judgements"),
         ("first warm", ", ".join(f"{name} {at or 'never'}" for name, at in summary["first_warm"].items())),
@@ -122,6 +143,7 @@ def _with_interval(one: dict[str, Any]) -> str:
 
 def _percentile(summary: dict[str, Any]) -> str:
     if summary["random_entry_percentile"] is None:
-        return "no trades"
+        return str(summary["random_entry"]["reason"])
     luck = summary["random_entry"]
-    return f"percentile {luck['percentile']:.1f} of {luck['draws']} (mean {luck['mean_usd']:,.2f} USD)"
+    where = f"{luck['draws']} at hours with evidence"
+    return f"percentile {luck['percentile']:.1f} of {where} (mean {luck['mean_usd']:,.2f} USD)"

@@ -79,10 +79,13 @@ def trades(
     """Write the trades of a replay as CSV: times in ISO 8601 UTC, prices in quote, amounts in USD."""
     import polars as pl
 
+    from confidence_engine.domain.errors import UsageError
     from confidence_engine.domain.units import format_time
     from confidence_engine.feeds.manifest import replace_file
     from confidence_engine.report.artefacts import find_run, read_rows
 
+    if out is not None and out.is_dir():
+        raise UsageError(f"--out {out} is a folder; name a file in it, as {out / 'trades.csv'}")
     folder, _ = find_run(home(ctx), run)
     frame = read_rows(folder, "trades").drop("asset")
     for name in ("entry", "exit"):

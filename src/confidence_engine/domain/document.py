@@ -3,6 +3,7 @@
 `published_at` is what the publisher says, `first_seen_at` what we saw. Only the second may
 decide when something was known. A historical archive has only the first, so such an item
 counts as known at published_at + lag; a stamp that is a bare date counts at the end of that day.
+A first sight that an archive tells and that reads exactly midnight is a bare date too.
 """
 
 from __future__ import annotations
@@ -60,9 +61,12 @@ def body_hash(title: str, text: str, publisher: str, published_ns: int) -> str:
 
 
 def known_at(document: Document, lag_ns: int) -> int:
-    """Earliest time in ns at which a decision may use the item."""
-    if document.first_seen_ns is not None:
-        return document.first_seen_ns
+    """Earliest time in ns at which a decision may use the item; `lag_ns` goes on stamps that are not a first sight."""
+    seen = document.first_seen_ns
+    if seen is not None:
+        # What we fetched ourselves was seen by a clock; an archive's midnight is a date.
+        dated = document.fetched_ns is None and seen % DAY_NS == 0
+        return seen + DAY_NS + lag_ns if dated else seen
     if document.date_only:
         return document.published_ns // DAY_NS * DAY_NS + DAY_NS + lag_ns
     return document.published_ns + lag_ns

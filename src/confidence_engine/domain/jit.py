@@ -19,7 +19,7 @@ import numba
 from llvmlite import binding
 from numba.core import config as numba_config
 
-__all__ = ["cache_folder", "entry", "is_cached", "jit_enabled", "source_hash", "stage"]
+__all__ = ["cache_folder", "entry", "jit_enabled", "source_hash", "stage"]
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -60,11 +60,6 @@ def cache_folder(package: Path = _PACKAGE) -> Path:
         _retire(beside, folder)
         return folder
     return Path.home() / ".cache" / "confidence-engine" / name
-
-
-def is_cached() -> bool:
-    """True when machine code of exactly this source is already on disk."""
-    return any(cache_folder().rglob("*.nbi"))
 
 
 def _retire(parent: Path, current: Path) -> None:

@@ -77,23 +77,34 @@ def _touch(o: Any, adverse: Any, best: Any, price: Any, side: Any, win: Any, los
     return False, _NAN
 
 
+@stage
+def _held(
+    open_ns: Any, close_ns: Any, o: Any, high: Any, low: Any, c: Any, first: Any, end_ns: Any, side: Any, win: Any,
+    loss: Any, grace_ns: Any,
+) -> Any:  # fmt: skip
+    """(touched a barrier, gross return there or else at t + H, known_ns) of what was entered at the open of `first`.
+
+    The return is NaN where the price at t + H is not to be had.
+    """
+    n, i, price = len(open_ns), first, o[first]
+    while i < n and close_ns[i] <= end_ns:
+        adverse, best = (low[i], high[i]) if side > 0 else (high[i], low[i])
+        touched, gross = _touch(o[i], adverse, best, price, side, win, loss)
+        if touched:
+            return True, gross, close_ns[i]
+        i += 1
+    final, known_ns = _exit(open_ns, close_ns, o, c, first, i, end_ns, grace_ns)
+    if not final > 0.0:
+        return False, _NAN, known_ns
+    return False, side * (final - price) / price, known_ns
+
+
 @entry
 def label(
-    open_ns: np.ndarray,
-    close_ns: np.ndarray,
-    o: np.ndarray,
-    h: np.ndarray,
-    l: np.ndarray,  # noqa: E741
-    c: np.ndarray,
-    at_ns: int,
-    side: int,
-    horizon_ns: int,
-    sigma_h: float,
-    a: float,
-    b: float,
-    cost: float,
+    open_ns: np.ndarray, close_ns: np.ndarray, o: np.ndarray, h: np.ndarray, l: np.ndarray,  # noqa: E741
+    c: np.ndarray, at_ns: int, side: int, horizon_ns: int, sigma_h: float, a: float, b: float, cost: float,
     grace_ns: int,
-) -> tuple[int, float, int]:
+) -> tuple[int, float, int]:  # fmt: skip
     """(y, net_return, resolved_at_ns) of one decision on the bars of its asset.
 
     open_ns, close_ns i8[n] ascending; o, h, l, c f8[n] contiguous; side +1 or -1; sigma_h the standard deviation
@@ -109,22 +120,16 @@ def label(
     first = _first_at(open_ns, at_ns - grace_ns)
     if first >= n:
         return -1, _NAN, 0
-    price = o[first]
-    if open_ns[first] - at_ns > close_ns[first] - open_ns[first] or not price > 0.0:
+    if open_ns[first] - at_ns > close_ns[first] - open_ns[first] or not o[first] > 0.0:
         return -1, _NAN, close_ns[first]
-    end_ns, i = at_ns + horizon_ns, first
     win, loss = b * sigma_h + cost, a * sigma_h
-    while i < n and close_ns[i] <= end_ns:
-        adverse, best = (l[i], h[i]) if side > 0 else (h[i], l[i])
-        touched, gross = _touch(o[i], adverse, best, price, side, win, loss)
-        if touched:
-            return (1 if gross >= win else 0), gross - cost, close_ns[i]
-        i += 1
-    final, known_ns = _exit(open_ns, close_ns, o, c, first, i, end_ns, grace_ns)
-    if not final > 0.0:
+    touched, gross, known_ns = _held(
+        open_ns, close_ns, o, h, l, c, first, at_ns + horizon_ns, side, win, loss, grace_ns
+    )
+    if math.isnan(gross):
         return -1, _NAN, known_ns
-    net = side * (final - price) / price - cost
-    return (1 if net > 0.0 else 0), net, known_ns
+    won = gross >= win if touched else gross - cost > 0.0
+    return (1 if won else 0), gross - cost, known_ns
 
 
 @entry

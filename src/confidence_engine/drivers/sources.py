@@ -1,13 +1,15 @@
 """What a run is made from: stored bars, funding, scores and documents of one agent and one period.
 
 Nothing is made up here. A configured symbol without bars is named and left out; a perpetual
-without funding stays in and the kernel holds it degraded; no news at all is a valid run.
+without funding stays in and the kernel holds it degraded; no news at all is a valid run. What is hashed is
+what is used: neither other months in the store nor the order of imports change a run's name.
 """
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import numpy as np
 
@@ -16,9 +18,14 @@ from confidence_engine.domain.document import Document
 from confidence_engine.domain.errors import DataMissing, UsageError
 from confidence_engine.domain.instrument import Instrument
 from confidence_engine.domain.units import format_interval, format_time, parse_time
+from confidence_engine.feeds.cache import rows_hash
+from confidence_engine.feeds.items import documents_hash
 from confidence_engine.feeds.store import Store
 
-__all__ = ["Sources", "covered", "gather", "meant"]
+__all__ = ["LEAST_BARS", "Sources", "covered", "gather", "gather_covered", "meant", "used_hash"]
+
+LEAST_BARS: Final = 3
+"""Whole bars a replayed period must hold: one to buy at, one to hold and one to sell after."""
 
 
 class Sources(NamedTuple):
@@ -78,15 +85,50 @@ def gather(
     if not bars:
         raise DataMissing(_nothing(config, wanted, start_ns, end_ns))
     taken = tuple(one for one in wanted if one.key in bars)
-    keys = [row["key"] for row in store.listing() if _belongs(row, taken, config)]
-    return Sources(
+    found = Sources(
         taken, bars,
         {one.key: _funding(store, one, begin, end_ns) for one in taken if one.funding_ns},
         _scores(config, store, taken, begin, end_ns),
-        store.documents(begin, end_ns) if "news" in config.agent.evidence else [],
-        tuple(one.symbol for one in wanted if one.key not in bars),
-        store.is_synthetic(), store.data_hash(*keys),
+        store.documents(begin, end_ns, config.timing.news_lag_ns) if "news" in config.agent.evidence else [],
+        tuple(one.symbol for one in wanted if one.key not in bars), store.is_synthetic(), "",
     )  # fmt: skip
+    return found._replace(data_hash=used_hash(found))
+
+
+def gather_covered(
+    config: Config, store: Store, start_ns: int, end_ns: int, symbols: Sequence[str] | None = None
+) -> tuple[Sources, int, int]:
+    """(sources, start, end) of the part of the period that lies within the bars.
+
+    Equal parts give equal sources, however much more was asked for. Raises as `gather`, and DataMissing where the
+    period holds fewer than LEAST_BARS whole bars.
+    """
+    found = gather(config, store, start_ns, end_ns, symbols)
+    first_ns, last_ns = covered(found, start_ns, end_ns)
+    if (first_ns, last_ns) != (start_ns, end_ns):
+        found = gather(config, store, first_ns, last_ns, symbols)
+    most = max(int((rows["open_ns"] >= first_ns).sum()) for rows in found.bars.values())
+    if most < LEAST_BARS:
+        interval = format_interval(config.agent.interval_ns)
+        raise DataMissing(
+            f"between {format_time(first_ns)} and {format_time(last_ns)} there {_are(most)} stored, "
+            f"and a replay needs at least {LEAST_BARS} whole {interval} bars"
+        )
+    return found, first_ns, last_ns
+
+
+def _are(bars: int) -> str:
+    return "is no whole bar" if bars == 0 else "is one whole bar" if bars == 1 else f"are {bars} whole bars"
+
+
+def used_hash(sources: Sources) -> str:
+    """SHA-256 over the rows and items themselves, 64 hex digits; independent of what else is stored and how it came."""
+    digest = hashlib.sha256(b"synthetic\n" if sources.synthetic else b"recorded\n")
+    for kind, series in (("bars", sources.bars), ("funding", sources.funding), ("scores", sources.scores)):
+        for key, rows in sorted(series.items()):
+            digest.update(f"{kind} {key} {rows_hash(rows) if len(rows) else 'none'}\n".encode())
+    digest.update(f"news {documents_hash(sources.documents)}\n".encode())
+    return digest.hexdigest()
 
 
 def covered(sources: Sources, start_ns: int, end_ns: int) -> tuple[int, int]:
@@ -136,19 +178,13 @@ def _scores(
     return found
 
 
-def _belongs(row: dict[str, object], taken: tuple[Instrument, ...], config: Config) -> bool:
-    """Whether a stored series can reach this run, so that its hash belongs to the run's."""
-    if row["kind"] == "news":
-        return "news" in config.agent.evidence
-    if row["kind"] == "scores":
-        return "score" in config.agent.evidence and any(row["symbol"] == one.symbol for one in taken)
-    if row["kind"] == "bars" and row["interval"] != format_interval(config.agent.interval_ns):
-        return False
-    return any(row["symbol"] == one.symbol and row["venue"] == one.venue for one in taken)
-
-
 def _nothing(config: Config, wanted: Sequence[Instrument], start_ns: int, end_ns: int) -> str:
     symbols = ", ".join(one.symbol for one in wanted)
+    if end_ns - start_ns < config.agent.interval_ns:
+        return (
+            f"between {format_time(max(start_ns, parse_time('0001-01-01')))} and {format_time(end_ns)} there is no "
+            f"whole bar: the period is shorter than one {format_interval(config.agent.interval_ns)} bar"
+        )
     return (
         f"no {format_interval(config.agent.interval_ns)} bars of {symbols} at {config.agent.venue} are stored "
         f"between {format_time(max(start_ns, parse_time('0001-01-01')))} and {format_time(end_ns)}; "

@@ -12,6 +12,7 @@ from confidence_engine.evaluate.performance import (
     trades_from_fills,
 )
 from confidence_engine.evaluate.randomness import RandomEntries, random_entry_percentile
+from confidence_engine.evaluate.share import Share, share_by_day
 
 __all__ = [
     "ENTRY_COLUMNS",
@@ -21,8 +22,10 @@ __all__ = [
     "Exposure",
     "Performance",
     "RandomEntries",
+    "Share",
     "hold_curve",
     "measure",
     "random_entry_percentile",
+    "share_by_day",
     "trades_from_fills",
 ]

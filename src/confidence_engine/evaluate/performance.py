@@ -23,7 +23,7 @@ from confidence_engine.domain.units import DAY_NS
 __all__ = [
     "DAYS_A_YEAR", "ENTRY_COLUMNS", "MIN_DAYS", "TRADE", "Drawdown", "Estimate", "Exposure", "Performance",
     "daily_equity", "drawdown", "exposure", "hold_curve", "measure", "minimum_track_days", "payoff_ratio", "sharpe",
-    "trades_from_fills", "win_rate",
+    "trades_from_fills", "wilson", "win_rate",
 ]  # fmt: skip
 
 DAYS_A_YEAR: Final = {"crypto": 365.0, "equity": 252.0, "fx": 252.0, "commodity": 252.0, "index": 252.0}
@@ -281,10 +281,16 @@ def win_rate(pnl_usd: np.ndarray) -> Estimate:
     n = len(pnl_usd)
     if n == 0:
         return Estimate(None, None, 0)
-    p, z2 = float(np.mean(pnl_usd > 0.0)), _Z95**2
+    p = float(np.mean(pnl_usd > 0.0))
+    return Estimate(p, wilson(p, n), n)
+
+
+def wilson(p: float, n: float) -> tuple[float, float]:
+    """95 % interval of a share p of n independent cases, n > 0 and not necessarily whole. Source: Wilson (1927)."""
+    z2 = _Z95**2
     middle = (p + z2 / (2 * n)) / (1 + z2 / n)
     half = _Z95 / (1 + z2 / n) * math.sqrt(p * (1 - p) / n + z2 / (4 * n * n))
-    return Estimate(p, (max(0.0, middle - half), min(1.0, middle + half)), n)
+    return max(0.0, middle - half), min(1.0, middle + half)
 
 
 def payoff_ratio(pnl_usd: np.ndarray) -> float | None:

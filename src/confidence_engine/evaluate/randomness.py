@@ -2,7 +2,10 @@
 
 A result is compared with what its own turnover would have earned had the entries been drawn by lot: per symbol the
 same number of trades, sides, holding times (in bars), notionals, fees, funding and slippage, laid without overlap and
-uniformly over the period. percentile = share of draws below the actual net, ties by half; p = (1 + draws at or
+uniformly over the hours in which the agent could have traded, or over the whole period. The first asks whether it
+chose well among the hours in which there was anything to go by; the second also counts which hours those were.
+Hours are laid end to end before drawing, so that an entry falls into a live hour while its holding may leave it.
+percentile = share of draws below the actual net, ties by half; p = (1 + draws at or
 above) / (1 + draws), Davison and Hinkley, Bootstrap Methods (1997), ch. 4.
 Not kept: stops and targets inside the holding (a random trade is held for the time the real one was), the joint
 timing across symbols, the clustering of entries, and the funding of the other hours (each keeps its own).
@@ -17,16 +20,21 @@ import msgspec
 import numpy as np
 
 from confidence_engine.domain.errors import DataMissing, DataRefused
+from confidence_engine.domain.units import HOUR_NS
 
 __all__ = ["DRAWS", "RandomEntries", "random_entry_percentile"]
 
 DRAWS: Final = 500
 _CELLS: Final = 2_000_000
 """Most trades times draws in memory at once."""
+_WRONG_FIT: Final = "the holdings do not fit into the hours that entries may be drawn from"
 
 
 class RandomEntries(msgspec.Struct, frozen=True):
-    """Where the actual net profit stands among random entries: percentile 0..100, one-sided p, USD; None if none."""
+    """Where the actual net profit stands among random entries: percentile 0..100, one-sided p, USD.
+
+    None where there is no figure, and `reason` says why.
+    """
 
     percentile: float | None
     p_value: float | None
@@ -36,6 +44,7 @@ class RandomEntries(msgspec.Struct, frozen=True):
     trades: int
     draws: int
     seed: int
+    reason: str | None = None
 
 
 def random_entry_percentile(
@@ -46,16 +55,18 @@ def random_entry_percentile(
     slippage: Mapping[int, float],
     draws: int = DRAWS,
     seed: int = 0,
+    live: Mapping[int, np.ndarray] | None = None,
 ) -> RandomEntries:
     """Percentile of the net profit of trades (TRADE[k]) among `draws` random timings from PCG64(seed).
 
     bars: asset -> array with open_ns, close_ns, o; slippage: asset -> fraction of price that a fill loses to the
-    open on each side (half spread and latency), which the actual prices already hold. Raises DataMissing for a
-    traded asset without bars in the period, DataRefused where its holdings do not fit into the bars.
+    open on each side (half spread and latency), which the actual prices already hold; live: asset -> UTC hours
+    (i8, hours since 1970) that entries are drawn from, all of the period without it. No figure but a reason where
+    the holdings do not fit. Raises DataMissing for a traded asset without bars in the period.
     """
     actual = float(trades["pnl_usd"].sum())
     if len(trades) == 0:
-        return RandomEntries(None, None, actual, None, None, 0, draws, seed)
+        return RandomEntries(None, None, actual, None, None, 0, draws, seed, "no trades")
     rng = np.random.Generator(np.random.PCG64(seed))
     total = np.zeros(draws)
     for asset in np.unique(trades["asset"]).tolist():
@@ -63,7 +74,11 @@ def random_entry_percentile(
             raise DataMissing(f"asset {asset} was traded, but there are no bars to draw random entries from")
         rows = bars[asset]
         rows = rows[(rows["open_ns"] >= start_ns) & (rows["open_ns"] <= end_ns)]
-        total += _draw(trades[trades["asset"] == asset], rows, slippage[asset], draws, rng)
+        some = None if live is None else _live_bars(rows, live.get(asset, np.zeros(0, np.int64)))
+        net = _draw(trades[trades["asset"] == asset], rows, some, slippage[asset], draws, rng)
+        if net is None:
+            return RandomEntries(None, None, actual, None, None, len(trades), draws, seed, _WRONG_FIT)
+        total += net
     below = int((total < actual).sum()) + 0.5 * int((total == actual).sum())
     reached = int((total >= actual).sum())
     return RandomEntries(
@@ -78,21 +93,35 @@ def random_entry_percentile(
     )
 
 
-def _draw(trades: np.ndarray, bars: np.ndarray, slippage: float, draws: int, rng: np.random.Generator) -> np.ndarray:
-    """Net USD f8[draws] of one asset's trades at random times; entry and exit at opens."""
+def _live_bars(bars: np.ndarray, hours: np.ndarray) -> np.ndarray:
+    """Indices of the bars that open in one of the hours."""
+    return np.flatnonzero(np.isin(bars["open_ns"] // HOUR_NS, hours))
+
+
+def _draw(
+    trades: np.ndarray, bars: np.ndarray, live: np.ndarray | None, slippage: float, draws: int,
+    rng: np.random.Generator,
+) -> np.ndarray | None:  # fmt: skip
+    """Net USD f8[draws] of one asset's trades at random times; entry and exit at opens; None if they do not fit.
+
+    live: indices of the bars to enter at. Two entries that are k of them apart are at least k bars apart, so what
+    does not overlap among them does not overlap among all, and no exit lies beyond the last of them.
+    """
     opens = bars["o"].astype(np.float64)
     if not np.all(opens > 0.0):
         raise DataRefused("bars with an open that is missing or not above zero")
     held = _holdings(trades, bars)
-    free = len(bars) - 1 - int(held.sum())
+    at = np.arange(len(bars)) if live is None else live
+    free = len(at) - 1 - int(held.sum())
     if free < 0:
-        raise DataRefused(f"holdings of {int(held.sum())} bars do not fit into {len(bars)} bars")
+        return None
     kept = float((trades["funding_usd"] - trades["fees_usd"]).sum())
     net = np.full(draws, kept)
     step = max(1, _CELLS // len(trades))
     for begin in range(0, draws, step):
         rows = min(step, draws - begin)
-        order, first = _place(held, free, rows, rng)
+        order, place = _place(held, free, rows, rng)
+        first = at[place]
         side, notional = trades["side"][order], trades["notional_usd"][order]
         paid_in = opens[first] * (1.0 + side * slippage)
         paid_out = opens[first + held[order]] * (1.0 - side * slippage)

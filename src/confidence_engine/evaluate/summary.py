@@ -16,8 +16,8 @@ from confidence_engine.config import Config
 from confidence_engine.domain.event import BAR, FILL, LIQUIDATION
 from confidence_engine.domain.instrument import Instrument
 from confidence_engine.domain.order import INTENT_SUBMIT
-from confidence_engine.domain.outcome import UNRESOLVED, labels
-from confidence_engine.domain.units import format_time
+from confidence_engine.domain.outcome import UNRESOLVED, WON, labels
+from confidence_engine.domain.units import DAY_NS, HOUR_NS, format_time
 from confidence_engine.drivers.replay import Result
 from confidence_engine.drivers.revision import code_revision
 from confidence_engine.drivers.sources import Sources
@@ -27,15 +27,15 @@ from confidence_engine.evaluate.performance import (
     hold_curve,
     measure,
     trades_from_fills,
-    win_rate,
 )
 from confidence_engine.evaluate.randomness import DRAWS, random_entry_percentile
+from confidence_engine.evaluate.share import share_by_day
 from confidence_engine.feeds.assemble import Tape, Window
 from confidence_engine.kernel.state import state_hash
 
 __all__ = [
-    "LABEL", "SUMMARY_SCHEMA", "Figures", "base_per_lot", "figures", "outcomes", "round_trip_cost", "rows_hash",
-    "summarise",
+    "LABEL", "SUMMARY_SCHEMA", "Figures", "base_per_lot", "figures", "live_hours", "outcomes", "round_trip_cost",
+    "rows_hash", "summarise", "warmup_days",
 ]  # fmt: skip
 
 SUMMARY_SCHEMA: Final = 1
@@ -50,7 +50,7 @@ class Figures(NamedTuple):
     labelled: np.ndarray  # LABEL
 
 
-LABEL: Final = np.dtype([("seq", "i8"), ("y", "i8"), ("net_return", "f8"), ("resolved_ns", "i8")])
+LABEL: Final = np.dtype([("seq", "i8"), ("ts_ns", "i8"), ("y", "i8"), ("net_return", "f8"), ("resolved_ns", "i8")])
 
 
 def base_per_lot(instruments: tuple[Instrument, ...]) -> list[float]:
@@ -79,19 +79,16 @@ def figures(config: Config, sources: Sources, result: Result) -> Figures:
 
 
 def outcomes(config: Config, sources: Sources, decisions: np.ndarray) -> np.ndarray:
-    """LABEL [m]: the event Y for the first case of each story and asset whose gap passed the trigger.
+    """LABEL [m]: the event Y for the first case of each story, or score, and asset whose gap passed the trigger.
 
-    One label a story, whether or not the account took it: what the account may do says nothing of the story.
+    One label a story, or a stored score where no story spoke, however often it was judged and whether or not the
+    account took it: what the account may do says nothing of the story.
     """
     p = config.outcome
     cases = decisions[(decisions["strength"] > 0.0) & (decisions["gap"] * decisions["side"] > 0.0)]
     found = []
     for i, one in enumerate(sources.instruments):
-        mine = cases[cases["asset"] == i]
-        told = mine[mine["stories"] > 0]
-        first = np.unique(told["lead"], return_index=True)[1]
-        scored = mine[mine["stories"] == 0]
-        mine = np.sort(np.concatenate([told[np.sort(first)], scored]), order="seq")
+        mine = _first_cases(cases[cases["asset"] == i], sources.scores.get(one.key))
         if not len(mine):
             continue
         bars = sources.bars[one.key]
@@ -103,9 +100,35 @@ def outcomes(config: Config, sources: Sources, decisions: np.ndarray) -> np.ndar
             p.horizon_ns, sigma, p.loss_sigma, p.win_sigma, cost, config.sim.grace_ns,
         )  # fmt: skip
         rows = np.zeros(len(mine), LABEL)
-        rows["seq"], rows["y"], rows["net_return"], rows["resolved_ns"] = mine["seq"], y, net, resolved
+        rows["seq"], rows["ts_ns"] = mine["seq"], mine["ts_ns"]
+        rows["y"], rows["net_return"], rows["resolved_ns"] = y, net, resolved
         found.append(rows)
     return np.sort(np.concatenate(found), order="seq") if found else np.zeros(0, LABEL)
+
+
+def _first_cases(mine: np.ndarray, scores: np.ndarray | None) -> np.ndarray:
+    """Of one asset's cases in order, the first of each leading story, and of each score where only a score spoke."""
+    told = np.flatnonzero(mine["stories"] > 0)
+    kept = [told[np.unique(mine["lead"][told], return_index=True)[1]]]
+    if scores is not None:
+        alone = np.flatnonzero(mine["stories"] == 0)
+        which = np.searchsorted(scores["known_ns"], mine["ts_ns"][alone], side="right")
+        kept.append(alone[np.unique(which, return_index=True)[1]])
+    return mine[np.sort(np.concatenate(kept))]
+
+
+def live_hours(decisions: np.ndarray) -> dict[int, np.ndarray]:
+    """asset -> UTC hours (i8, since 1970, ascending) in which a story or a score lived for it."""
+    spoke = decisions[(decisions["stories"] > 0) | (decisions["score_weight"] > 0.0)]
+    hours = spoke["ts_ns"] // HOUR_NS
+    return {int(asset): np.unique(hours[spoke["asset"] == asset]) for asset in np.unique(spoke["asset"])}
+
+
+def warmup_days(config: Config, sources: Sources, start_ns: int) -> dict[str, float]:
+    """Days of bars that the config wants before the start, and those found for the symbol that has the fewest."""
+    interval = config.agent.interval_ns
+    before = min(int((rows["close_ns"] <= start_ns).sum()) for rows in sources.bars.values())
+    return {"wanted": config.agent.warmup_ns / DAY_NS, "found": round(before * interval / DAY_NS, 3)}
 
 
 def rows_hash(rows: np.ndarray) -> str:
@@ -125,12 +148,13 @@ def summarise(
         "end": format_time(window.end_ns),
         "symbols": [one.symbol for one in sources.instruments],
         "missing_symbols": list(sources.missing),
+        "warmup_days": warmup_days(config, sources, window.start_ns),
         "synthetic": sources.synthetic,
         **_counts(sources, tape, result),
         "trades": made.performance.trades,
         **_money(made.performance),
         "hold_pnl_usd": float(made.hold[-1]) - config.agent.initial_equity_usd,
-        **_luck(config, sources, window, made),
+        **_luck(config, sources, window, result, made),
         "outcomes": _labelled(made.labelled),
         "first_warm": _first_warm(sources, result),
         "degraded_share": result.degraded / result.judged if result.judged else None,
@@ -186,20 +210,29 @@ def _estimate(one: Estimate) -> dict[str, Any]:
     return {"value": one.value, "ci95": list(one.ci95) if one.ci95 else None, "n": one.n}
 
 
-def _luck(config: Config, sources: Sources, window: Window, made: Figures) -> dict[str, Any]:
-    """Where the result stands among entries at random times that keep sides, sizes, holding times and costs."""
+def _luck(config: Config, sources: Sources, window: Window, result: Result, made: Figures) -> dict[str, Any]:
+    """Where the result stands among entries at random times that keep sides, sizes, holding times and costs.
+
+    Drawn from the hours with live evidence, in which the agent could have traded; `random_entry_all_hours` draws
+    from the whole period, and so also counts which hours had anything to go by.
+    """
     slip = {i: one.half_spread * config.sim.spread_factor for i, one in enumerate(sources.instruments)}
     bars = {i: sources.bars[one.key] for i, one in enumerate(sources.instruments)}
-    luck = random_entry_percentile(made.trades, bars, window.start_ns, window.end_ns, slip, DRAWS)
-    return {"random_entry_percentile": luck.percentile, "random_entry": msgspec.to_builtins(luck)}
+    given = (made.trades, bars, window.start_ns, window.end_ns, slip, DRAWS)
+    luck = random_entry_percentile(*given, live=live_hours(result.decisions))
+    return {
+        "random_entry_percentile": luck.percentile,
+        "random_entry": msgspec.to_builtins(luck),
+        "random_entry_all_hours": msgspec.to_builtins(random_entry_percentile(*given)),
+    }
 
 
 def _labelled(rows: np.ndarray) -> dict[str, Any]:
-    """Share of stories whose gap closed as predicted, with its interval; unresolved ones are counted apart."""
+    """Share of cases whose gap closed as predicted, with its interval by UTC day; unresolved ones are counted apart."""
     seen = rows[rows["y"] != UNRESOLVED]
-    rate = win_rate(seen["y"].astype(np.float64))
+    rate = msgspec.to_builtins(share_by_day(seen["y"] == WON, seen["ts_ns"] // DAY_NS))
     mean = float(seen["net_return"].mean()) if len(seen) else None
-    return {"closed": _estimate(rate), "mean_net_return": mean, "unresolved": len(rows) - len(seen)}
+    return {"closed": rate, "mean_net_return": mean, "unresolved": len(rows) - len(seen)}
 
 
 def _first_warm(sources: Sources, result: Result) -> dict[str, str | None]:

@@ -1,9 +1,9 @@
 """An archive of news has publishers' stamps only, so what is known of its times is written on each item.
 
-A stamp that reads exactly midnight is taken for a bare date: the item counts at the end of that day
-and not before it. The publisher is the source named in the row, else the host of its address, else
-unknown. Words stay as they are, broken characters included: mending them would be guessing. Rows that
-differ only in the symbol are one item about several symbols.
+A stamp that reads exactly midnight is taken for a bare date, of publication as of first sight: the item
+counts at the end of that day and not before it. The publisher is the source named in the row, else the
+host of its address, else unknown. Words stay as they are, broken characters included: mending them would
+be guessing. Rows that differ only in the symbol are one item about several symbols.
 """
 
 from __future__ import annotations
@@ -59,6 +59,7 @@ def items(
     seen = place(raw[mapping["first_seen"]], zone) if "first_seen" in mapping else None
     frame = pl.DataFrame({"at": stamps.ns, "midnight": stamps.midnight, "why": stamps.why}).with_columns(
         seen=pl.lit(None, dtype=pl.Int64) if seen is None else seen.ns,
+        seen_midnight=pl.lit(False) if seen is None else seen.midnight,
         **{name: _words(raw, mapping.get(name)) for name in ("title", "text", "publisher", "url", "symbol")},
     )
     about = tuple(sorted({mention(symbol, quote) for symbol in symbols}))
@@ -86,8 +87,10 @@ def _unfit(row: dict[str, object]) -> str | None:
     if not isinstance(title, str) or not title.strip():
         return "title missing or empty"
     first, published = row["seen"], row["at"]
-    if isinstance(first, int) and isinstance(published, int) and first < published and not row["midnight"]:
-        return "first seen before it was published"
+    if isinstance(first, int) and isinstance(published, int) and not row["midnight"]:
+        latest = first + DAY_NS - 1 if row["seen_midnight"] else first
+        if latest < published:
+            return "first seen before it was published"
     return None
 
 
@@ -103,6 +106,8 @@ def _document(row: dict[str, object], symbols: tuple[str, ...]) -> Document:
     if dated and at % DAY_NS:
         # Midnight of a zone other than UTC: written as the end of that local day, the earliest honest time.
         at, dated = at + DAY_NS, False
+    if isinstance(seen, int) and row["seen_midnight"] and seen % DAY_NS:
+        seen += DAY_NS  # likewise; a midnight of UTC stays as written and `known_at` moves it
     return Document(
         id=body_hash(title, text, publisher, at),
         source=SOURCE,

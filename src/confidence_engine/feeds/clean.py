@@ -2,6 +2,7 @@
 
 A price is a finite number above zero, high and low hold open and close, a stamp lies on the grid of its
 interval. What fails is dropped and counted, never mended. A stamp that occurs twice keeps its first row.
+A file whose bars mostly lie at another distance than the interval it is said to have is refused whole.
 A bar is over at open + interval; a daily bar at its session's close where that is said, else at the
 midnight (UTC) that ends its day, which is late and so safe for every exchange.
 """
@@ -16,7 +17,7 @@ import numpy as np
 import polars as pl
 
 from confidence_engine.domain.errors import DataRefused, UsageError
-from confidence_engine.domain.units import DAY_NS, SECOND_NS, parse_duration
+from confidence_engine.domain.units import DAY_NS, SECOND_NS, format_interval, parse_duration
 from confidence_engine.feeds.columns import canonical_symbol
 from confidence_engine.feeds.stamps import place
 
@@ -31,6 +32,7 @@ SCORE_ROW: Final = np.dtype([("known_ns", "i8"), ("horizon_ns", "i8"), ("mean", 
 
 DUPLICATE: Final = "same row again"
 CONFLICT: Final = "same stamp again with other values (first kept)"
+SECOND_HORIZON: Final = "a second horizon at one time"
 _UNKNOWN: Final = "?"
 
 
@@ -66,6 +68,7 @@ def bars(
     daily = interval_ns == DAY_NS
     frame = _symbols(raw, mapping, symbol, quote)
     frame = frame.with_columns(**_bar_stamps(raw, mapping, interval_ns, zone))
+    _believe(frame, interval_ns)
     frame = frame.with_columns(**{name: _number(raw, mapping[name]) for name in ("open", "high", "low", "close")})
     volume = _number(raw, mapping["volume"]) if "volume" in mapping else pl.lit(float("nan"))
     frame = frame.with_columns(volume=volume)
@@ -86,6 +89,20 @@ def bars(
     reasons.append((pl.col("over").is_null(), "its session's close does not exist"))
     frame = _judged(frame, reasons)
     return _settled(frame, ("at", "over", *prices, "volume"), BAR_ROW, keys=("at",))
+
+
+def _believe(frame: pl.DataFrame, interval_ns: int) -> None:
+    """Refuse bars whose most common step, of a symbol with three stamps or more, is not the declared interval."""
+    stamps = frame.select("symbol", "at").drop_nulls().unique().sort("symbol", "at")
+    steps = stamps.with_columns(step=pl.col("at").diff().over("symbol")).drop_nulls("step")
+    counts = steps.group_by("symbol", "step").len().sort("symbol", "len", "step", descending=[False, True, False])
+    for (symbol,), found in counts.group_by("symbol", maintain_order=True):
+        top = found.filter(pl.col("len") == pl.col("len").max())["step"].to_list()
+        if found["len"].sum() >= 2 and interval_ns not in top:
+            raise DataRefused(
+                f"the bars of {symbol} are {format_interval(top[0])} apart, not {format_interval(interval_ns)} "
+                "as --interval says; with the wrong length a bar would count as over at the wrong time"
+            )
 
 
 def _bar_stamps(raw: pl.DataFrame, mapping: dict[str, str], interval_ns: int, zone: str | None) -> dict[str, pl.Series]:
@@ -138,7 +155,10 @@ def scores(
     quote: str | None = None,
     zone: str | None = None,
 ) -> Clean:
-    """SCORE_ROW arrays from a raw table; a horizon is a duration with its unit or a number of seconds."""
+    """SCORE_ROW arrays from a raw table; a horizon is a duration with its unit or a number of seconds.
+
+    There is one score a symbol and moment: of several horizons the first in the file stands.
+    """
     stamps = place(raw[mapping["known"]], zone)
     frame = _symbols(raw, mapping, symbol, quote)
     frame = frame.with_columns(
@@ -155,7 +175,11 @@ def scores(
         (~_finite("mean"), "mean missing or not a number"),
         (~_finite("std") | (pl.col("std") <= 0), "std missing, not a number or not above zero"),
     ]
-    return _settled(_judged(frame, reasons), ("at", "horizon", "mean", "std"), SCORE_ROW, keys=("at", "horizon"))
+    frame = _judged(frame, reasons)
+    standing = pl.when(pl.col("why").is_null()).then("horizon").drop_nulls().first().over("symbol", "at")
+    other = pl.when(pl.col("horizon") != standing).then(pl.lit(SECOND_HORIZON))
+    frame = frame.with_columns(why=pl.coalesce("why", other))
+    return _settled(frame, ("at", "horizon", "mean", "std"), SCORE_ROW, keys=("at",))
 
 
 def _horizon(value: object) -> int | None:

@@ -3,12 +3,15 @@
 Parquet goes through pyarrow: on damaged files polars 2.1 was seen to abort the whole process (a Rust
 panic inside its thread pool), where pyarrow raised on each of 1,500 random corruptions. The sizes
 that a footer declares are checked before anything of that size is allocated. CSV and JSON lines are
-read as text and turned into numbers later, so that one bad cell costs one row and not the file.
+read as text and turned into numbers later, so that one bad cell costs one row and not the file; so
+does a row with more cells than the header.
 """
 
 from __future__ import annotations
 
+import csv
 import hashlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -27,7 +30,10 @@ _MAX_RATIO: Final = 2_000
 
 _TEXT: Final = {".csv": "csv", ".tsv": "csv", ".txt": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl", ".json": "jsonl"}
 _SEPARATORS: Final = (",", ";", "\t", "|")
+_NOTHING: Final = ("", "NA", "null", "None")
+"""What stands for an absent cell in CSV."""
 NOT_AN_OBJECT: Final = "line is not a JSON object"
+RAGGED: Final = "row has more cells than the header (a separator inside unquoted text?)"
 
 
 class Raw(NamedTuple):
@@ -51,7 +57,8 @@ def read(path: Path) -> Raw:
     except MemoryError as error:
         raise DataRefused(f"{path.name}: needs more memory than there is") from error
     if rows.width == 0 or (rows.height == 0 and not unread):
-        raise DataRefused(f"{path.name}: holds no rows")
+        wanted = "; wanted are JSON lines, one object a line, or one array of objects" if kind == "jsonl" else ""
+        raise DataRefused(f"{path.name}: holds no rows{wanted}")
     if rows.height == 0:
         raise DataRefused(f"{path.name}: {'; '.join(f'{n} x {why}' for why, n in unread.items())}; no row is left")
     return Raw(path.name, rows, unread, digest)
@@ -134,33 +141,73 @@ def _csv(path: Path) -> tuple[pl.DataFrame, dict[str, int]]:
             raise DataRefused(f"{path.name}: not a text file")
         text = header.decode("utf-8-sig")
         separator = max(_SEPARATORS, key=text.count)
-        frame = pl.read_csv(
-            path, separator=separator, infer_schema=False, null_values=["", "NA", "null", "None"], raise_if_empty=False
-        )
+        unread: dict[str, int] = {}
+        try:
+            frame = _table(path, separator)
+        except pl.exceptions.ComputeError:
+            frame, unread = _ragged(path, separator)
     except UnicodeDecodeError as error:
         raise DataRefused(f"{path.name}: not a text file in UTF-8") from error
-    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, csv.Error, OSError) as error:
         raise DataRefused(f"{path.name}: not readable as CSV: {_first_line(error)}") from error
-    return frame.rename({c: c.strip().removeprefix("\ufeff") for c in frame.columns}), {}
+    return frame.rename({c: c.strip().removeprefix("\ufeff") for c in frame.columns}), unread
+
+
+def _table(path: Path, separator: str, rows: int | None = None) -> pl.DataFrame:
+    return pl.read_csv(
+        path, separator=separator, infer_schema=False, null_values=list(_NOTHING), raise_if_empty=False, n_rows=rows
+    )
+
+
+def _ragged(path: Path, separator: str) -> tuple[pl.DataFrame, dict[str, int]]:
+    """The slow way for a file with rows longer than its header: these are counted and left out, never cut."""
+    names = _table(path, separator, 0).columns
+    cells: list[list[str | None]] = [[] for _ in names]
+    long = 0
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        lines = csv.reader(file, delimiter=separator, strict=True)
+        next(lines, None)
+        for row in lines:
+            if len(row) > len(names):
+                long += 1
+                continue
+            for i, column in enumerate(cells):
+                column.append(row[i] if i < len(row) and row[i] not in _NOTHING else None)
+    columns = {name: pl.Series(name, column, dtype=pl.String) for name, column in zip(names, cells, strict=True)}
+    return pl.DataFrame(columns), {RAGGED: long} if long else {}
 
 
 def _jsonl(path: Path) -> tuple[pl.DataFrame, dict[str, int]]:
     decode = msgspec.json.Decoder(dict[str, Any]).decode
     rows: list[dict[str, Any]] = []
     bad = 0
-    with path.open("rb") as file:
-        for line in file:
-            if not line.strip():
-                continue
-            try:
-                rows.append(decode(line))
-            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-                bad += 1
+    for one in _objects(path):
+        try:
+            rows.append(decode(one))
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            bad += 1
     names = list(dict.fromkeys(name for row in rows for name in row))
     if len(names) > 1_000:
         raise DataRefused(f"{path.name}: its lines have {len(names):,} different keys")
     columns = {name: pl.Series(name, [_cell(row.get(name)) for row in rows], dtype=pl.String) for name in names}
     return pl.DataFrame(columns), {NOT_AN_OBJECT: bad} if bad else {}
+
+
+def _objects(path: Path) -> Iterator[bytes | msgspec.Raw]:
+    """What should be one JSON object each: the elements where the whole file is one array, else the lines."""
+    with path.open("rb") as file:
+        if file.read(3) != b"\xef\xbb\xbf":
+            file.seek(0)
+        start = file.tell()
+        head = file.read(64).lstrip()
+        file.seek(start)
+        if head.startswith(b"["):
+            try:
+                yield from msgspec.json.decode(file.read(), type=list[msgspec.Raw])
+                return
+            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+                file.seek(start)  # lines, the first of which happens to be an array
+        yield from (line for line in file if line.strip())
 
 
 def _cell(value: Any) -> str | None:

@@ -1,9 +1,10 @@
 """A stamp is placed on the one time line or not at all: no zone is ever guessed.
 
 A time of day needs its zone, in the value or said by the person. A bare number is an epoch whose
-unit follows from its size, since s, ms, us and ns of the years 1975 to 2100 do not overlap. A
-column that mixes zones, units or shapes is refused; a single stamp that cannot be read is
-left unplaced with its reason.
+unit follows from its size, since s, ms, us and ns of the years 1975 to 2100 do not overlap. A stamp
+with an offset is placed by its own, so a column may change with daylight saving. A column that mixes
+stamps with and without a zone, units or shapes is refused; a single stamp that cannot be read is left
+unplaced with its reason.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ __all__ = ["Placed", "place", "zone_named"]
 _LAST_NS: Final = 7_258_118_400 * SECOND_NS  # 2200-01-01
 _UNITS: Final = (("s", SECOND_NS), ("ms", MILLI_NS), ("us", 1_000), ("ns", 1))
 _EPOCH_S: Final = (157_766_400, 4_102_444_800)  # 1975 .. 2100
+_FARTHEST_MIN: Final = 14 * 60  # no zone is farther from UTC
 _TICKS: Final = {"ms": MILLI_NS, "us": 1_000, "ns": 1}
 
 _DAY: Final = r"(?:19[7-9]\d|20\d\d|21\d\d)-\d\d-\d\d"
@@ -158,7 +160,7 @@ def _texts(column: pl.Series, zone: str | None, dates: bool) -> Placed:
     bare = shapes["bare"]
     if shapes["zoned"].any():
         wall = _parsed(text)
-        ns = pl.select(pl.when(bare).then(wall).otherwise(wall - _offset(column.name, text))).to_series()
+        ns = pl.select(pl.when(bare).then(wall).otherwise(wall - _offsets(text))).to_series()
         return _sealed(ns, bare=bare, wall=wall)
     if shapes["naive"].any():
         placed = _naive(_parsed(text).cast(pl.Datetime("ns")).alias(column.name), zone, dates)
@@ -186,14 +188,13 @@ def _parsed(text: pl.Series) -> pl.Series:
     return seconds * SECOND_NS + fraction.str.pad_end(9, "0").cast(pl.Int64)
 
 
-def _offset(name: str, text: pl.Series) -> int:
-    """The one offset from UTC, in ns, of all zoned stamps of the column."""
-    written = text.str.extract(f"{_CLOCK}({_ZONE})$").drop_nulls().str.strip_chars()
-    plain = (
-        written.str.replace_all(":", "").str.replace("^(?:Z|UTC|GMT)$", "+0000").str.replace(r"^([+-]\d\d)$", "${1}00")
-    )
-    offsets = plain.str.replace("^-0000$", "+0000").unique().sort().to_list()
-    if len(offsets) > 1:
-        raise DataRefused(f"column {name!r} mixes zones ({', '.join(offsets[:4])}); bring it to one, best UTC")
-    sign, hours, minutes = offsets[0][0], int(offsets[0][1:3]), int(offsets[0][3:5])
-    return (-1 if sign == "-" else 1) * (hours * 60 + minutes) * 60 * SECOND_NS
+def _offsets(text: pl.Series) -> pl.Series:
+    """Each zoned stamp's own offset from UTC in ns; null where there is none or none that exists (14 h at most)."""
+    written = text.str.extract(f"{_CLOCK}({_ZONE})$").str.strip_chars()
+    plain = written.str.replace_all(":", "").str.replace("^(?:Z|UTC|GMT)$", "+0000")
+    hours = plain.str.slice(1, 2).cast(pl.Int64, strict=False)
+    minutes = plain.str.slice(3, 2).replace("", "00").cast(pl.Int64, strict=False)
+    total = hours * 60 + minutes
+    sign = pl.when(plain.str.starts_with("-")).then(-1).otherwise(1)
+    known = (minutes < 60) & (total <= _FARTHEST_MIN)
+    return pl.select(pl.when(known).then(sign * total * 60 * SECOND_NS)).to_series()

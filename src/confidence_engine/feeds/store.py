@@ -17,9 +17,9 @@ from typing import Any, Final, NamedTuple
 
 import numpy as np
 
-from confidence_engine.domain.document import Document
+from confidence_engine.domain.document import Document, known_at
 from confidence_engine.domain.errors import DataMissing, DataRefused, RunError, UsageError
-from confidence_engine.domain.units import format_interval, format_time
+from confidence_engine.domain.units import WEEK_NS, format_interval, format_time
 from confidence_engine.feeds.cache import cache_path, encode_rows, mapped, rows_hash
 from confidence_engine.feeds.clean import BAR_ROW, FUNDING_ROW, SCORE_ROW
 from confidence_engine.feeds.items import combine, decode_documents, documents_hash, encode_documents
@@ -28,7 +28,7 @@ from confidence_engine.feeds.manifest import Import, Manifest, Series, exclusive
 __all__ = ["Batch", "Receipt", "Store", "series_key", "venue_named"]
 
 _ROW: Final = {"bars": BAR_ROW, "funding": FUNDING_ROW, "scores": SCORE_ROW}
-_KEYS: Final = {"bars": ("open_ns",), "funding": ("ts_ns",), "scores": ("known_ns", "horizon_ns")}
+_KEYS: Final = {"bars": ("open_ns",), "funding": ("ts_ns",), "scores": ("known_ns",)}
 _VENUE: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,31}")
 _SHOWN: Final = 3
 
@@ -130,14 +130,19 @@ class Store:
         wanted = {(one.symbol, one.venue): key for key, one in sorted(found.items()) if one.kind == "scores"}
         return {pair: self._rows(key) for pair, key in wanted.items()}
 
-    def documents(self, start_ns: int, end_ns: int) -> list[Document]:
-        """Items with start_ns <= published_ns < end_ns by (published_ns, id); none stored is an empty list."""
+    def documents(self, start_ns: int, end_ns: int, lag_ns: int = WEEK_NS) -> list[Document]:
+        """Items that may become known in [start_ns, end_ns) under any lag up to `lag_ns`, by (published_ns, id).
+
+        With the default, the longest lag a config can have, that is some more than a shorter lag needs:
+        who asks sorts by `known_at` with the lag in force. None stored is an empty list.
+        """
         series = read_manifest(self.folder).series.get("news")
         if series is None:
             return []
         if self._documents[0] != series.rows_sha256:
             self._documents = (series.rows_sha256, decode_documents(self.folder / series.file, series))
-        return [one for one in self._documents[1] if start_ns <= one.published_ns < end_ns]
+        items = self._documents[1]
+        return [one for one in items if known_at(one, 0) < end_ns and known_at(one, lag_ns) >= start_ns]
 
     def listing(self) -> list[dict[str, Any]]:
         """One row a series: key, kind, venue, symbol, interval, rows, first, last, synthetic, raw counts."""

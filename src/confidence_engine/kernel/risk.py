@@ -3,8 +3,8 @@
 Exposure counts what is held and what is still working. Drawdown is measured from the peak of
 marked equity and halts entries until a person resumes; the loss of a UTC day stops entries until
 the next day. Reductions are never blocked by anything here.
-Sources: drawdown from the running peak, Grossman and Zhou, Mathematical Finance 3 (1993), p. 241; limits before an order
-leaves, SEC rule 15c3-5 (c)(1).
+Sources: drawdown from the running peak, Grossman and Zhou, Mathematical Finance 3 (1993), p. 241; limits before an
+order leaves, SEC rule 15c3-5 (c)(1).
 """
 
 from __future__ import annotations

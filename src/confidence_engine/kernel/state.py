@@ -73,10 +73,9 @@ CLASS: Final = record_of("annual_variance", "prior_spread2", "year_s", "centre",
 # What is held, what is working and the frozen plan, a row an asset.
 BOOK: Final = record_of(
     "lots:i", "entry_price", "margin", "realised", "fees", "funding", "mark_price", "opened_ns:i", "closed_ns:i",
-    "deadline_ns:i", "stop_ticks:i", "target_ticks:i", "trail_from", "trail_by", "best",
-    "decision:i", "entry_id:i", "entry_leaves:i", "exit_id:i", "exit_leaves:i", "exit_why:i",
-    "cancelled_id:i", "stop_id:i", "target_id:i", "trailed:i", "plan_lots:i", "plan_margin", "plan_until_ns:i", "last_gates:i", "rejected:i",
-    "release_ns:i",
+    "deadline_ns:i", "stop_ticks:i", "target_ticks:i", "trail_from", "trail_by", "best", "decision:i", "entry_id:i",
+    "entry_leaves:i", "exit_id:i", "exit_leaves:i", "exit_why:i", "cancelled_id:i", "stop_id:i", "target_id:i",
+    "trailed:i", "plan_lots:i", "plan_margin", "plan_until_ns:i", "last_gates:i", "rejected:i", "release_ns:i",
 )  # fmt: skip
 
 

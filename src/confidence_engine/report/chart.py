@@ -2,8 +2,9 @@
 
 Four strips on one time axis: equity against holding, drawdown, the price of the most traded symbol with every entry
 and exit, and the gap D of its decisions against the trigger. A long run is thinned to what the eye can see: each
-bucket keeps its first, lowest, highest and last point, so that no extreme is lost. Simulated input is named in the
-title; nothing is drawn that is not in the record.
+bucket keeps its first, lowest, highest and last point, so that no extreme is lost. The trigger moves with every bar's
+volume, so it is drawn as the band of its middle 80 % per bucket of time, with its median. Lines break where nothing
+was recorded for more than a day. Simulated input is named in the title; nothing is drawn that is not in the record.
 """
 
 from __future__ import annotations
@@ -20,9 +21,10 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["Picture", "chart", "thin"]
+__all__ = ["Picture", "band", "broken", "chart", "thin"]
 
 _BUCKETS: Final = 900
+_BANDS: Final = 200
 _INK, _GREY, _GOOD, _BAD, _GAP = "#1f3b63", "#9aa0a6", "#1b7f4d", "#b3261e", "#6b4fa0"
 
 
@@ -54,6 +56,36 @@ def thin(x: np.ndarray, y: np.ndarray, buckets: int = _BUCKETS) -> tuple[np.ndar
         kept += {int(part[0]), int(part[np.argmin(y[part])]), int(part[np.argmax(y[part])]), int(part[-1])}
     index = np.sort(np.array(kept))
     return x[index], y[index]
+
+
+def band(ns: np.ndarray, y: np.ndarray, buckets: int = _BANDS) -> tuple[np.ndarray, np.ndarray]:
+    """(times f8[k], quantiles f8[k, 3] at 10, 50, 90 %) of y in each of `buckets` equal spans of time that hold any.
+
+    A time is the mean of its span's times.
+    """
+    seen = np.isfinite(y)
+    ns, y = ns[seen], y[seen]
+    if len(ns) == 0:
+        return np.zeros(0), np.zeros((0, 3))
+    width = (int(ns[-1]) - int(ns[0])) // buckets + 1
+    starts = np.unique((ns - ns[0]) // width, return_index=True)[1]
+    cut = list(zip(starts, [*starts[1:], len(ns)], strict=True))
+    middle = np.array([ns[0] + float(np.mean(ns[a:b] - ns[0])) for a, b in cut])
+    return middle, np.array([np.quantile(y[a:b], (0.1, 0.5, 0.9)) for a, b in cut])
+
+
+def broken(x: np.ndarray, y: np.ndarray, recorded: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """x and y (f8[n] or [n, k]) with NaN wherever `recorded`, the days of all points, has a gap that x runs across.
+
+    A gap is more than a day, or than four usual steps of a slower series.
+    """
+    steps = np.diff(recorded)
+    if len(steps) == 0:
+        return x, y
+    ends = recorded[1:][steps > max(1.0, 4.0 * float(np.median(steps)))]
+    at = np.unique(np.searchsorted(x, ends))
+    at = at[(at > 0) & (at < len(x))]
+    return np.insert(x, at, np.nan), np.insert(y, at, np.nan, axis=0)
 
 
 def chart(picture: Picture, path: Path) -> Path:
@@ -104,12 +136,14 @@ def _own_and_hold(
     ax: Axes, ts: np.ndarray, own: np.ndarray, hold: np.ndarray | None, what: str, unit: str, label: str, colour: str
 ) -> None:
     """Our curve on the left scale; holding on a scale of its own, or small sizes would be a flat line beside it."""
-    lines = ax.plot(*thin(_days(ts), own), color=colour, lw=1.2, label=label, zorder=3)
+    lines = ax.plot(*broken(*thin(_days(ts), own), _days(ts)), color=colour, lw=1.2, label=label, zorder=3)
     ax.set_ylabel(f"{what}, {unit}")
     if hold is not None:
         right = ax.twinx()
         end = f"ends at {hold[-1]:,.0f}" if unit == "USD" else f"deepest {float(hold.min()):.1f} %"
-        lines += right.plot(*thin(_days(ts), hold), color=_GREY, lw=0.8, label=f"hold (right scale), {end}")
+        lines += right.plot(
+            *broken(*thin(_days(ts), hold), _days(ts)), color=_GREY, lw=0.8, label=f"hold (right scale), {end}"
+        )
         right.set_ylabel(f"hold, {unit}", color=_GREY)
         right.yaxis.set_major_formatter("{x:,.0f}" if unit == "USD" else "{x:g}")
         right.tick_params(axis="y", colors=_GREY)
@@ -122,7 +156,7 @@ def _price(ax: Axes, p: Picture) -> None:
     if len(p.price) == 0:
         _say(ax, f"no bars of {p.symbol}")
         return
-    x, y = thin(_days(p.price_ns), p.price)
+    x, y = broken(*thin(_days(p.price_ns), p.price), _days(p.price_ns))
     ax.plot(x, y, color=_GREY, lw=0.8)
     won = p.trades["pnl_usd"] > 0.0
     for side, marker, name in ((1, "^", "long"), (-1, "v", "short")):
@@ -155,9 +189,11 @@ def _gap(ax: Axes, p: Picture) -> None:
     ax.plot(x, y, ls="", marker=".", ms=2.2, color=_GREY, label="below the trigger")
     x, y = thin(at, np.where(over, gap, np.nan))
     ax.plot(x, y, ls="", marker=".", ms=3.0, color=_GAP, label="at or above it")
-    x, y = thin(at, trigger)
+    ns, levels = band(p.decision_ns[spoke], trigger)
+    x, y = broken(_days(ns), levels, at)
     for sign in (1.0, -1.0):
-        ax.plot(x, sign * y, color="black", lw=0.6, ls="--", label="trigger" if sign > 0 else None)
+        ax.fill_between(x, sign * y[:, 0], sign * y[:, 2], color="black", alpha=0.15, lw=0, zorder=2)
+        ax.plot(x, sign * y[:, 1], color="black", lw=0.8, label="trigger" if sign > 0 else None, zorder=2)
     ax.axhline(0.0, color="black", lw=0.4)
     _legend(ax)
 

@@ -23,8 +23,8 @@ from confidence_engine.text.reading import Readings
 
 __all__ = ["evidence_lines", "explain", "headlines", "stories"]
 
-FORGET: Final = 14.0
-"""Half-lives after which a headline is no longer shown, as the kernel forgets it then."""
+SHOWN_HALF_LIVES: Final = 14.0
+"""Half-lives after which a headline is no longer shown: nothing is left of its weight."""
 
 
 def explain(
@@ -162,7 +162,7 @@ def headlines(config: Config, one: Instrument, readings: Readings, at_ns: int) -
     """Documents known in the last half-lives, newest first: evidence about this underlying, or why not."""
     universe = [each.name for each in config.universe.underlyings]
     mine = universe.index(one.underlying)
-    since = at_ns - int(FORGET * config.kernel.narrative.half_life_ns)
+    since = at_ns - int(SHOWN_HALF_LIVES * config.kernel.narrative.half_life_ns)
     rows = {int(row["document"]): row for row in readings.rows if row["underlying"] == mine}
     found = []
     for k, (document, verdict) in enumerate(zip(readings.documents, readings.verdicts, strict=True)):

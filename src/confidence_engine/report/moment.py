@@ -32,7 +32,8 @@ def decide_at(
 ) -> dict[str, Any]:
     """The explained decision on one symbol at `at_ns`, learnt from `load_ns` on (default: the config's warm-up).
 
-    With the load time of a replay, gap, trigger and strength are that replay's own. Raises UsageError, DataMissing.
+    `learnt_from` in it is that time. With the load time of a replay, gap, trigger and strength are that replay's
+    own. Raises UsageError, DataMissing.
     """
     one = meant(config, text)
     begin = at_ns - config.agent.warmup_ns if load_ns is None else load_ns
@@ -43,7 +44,7 @@ def decide_at(
     readings = replay.read(config, sources, reader)
     result = replay.play(config, sources.instruments, _as_known(config, sources, readings, begin, at_ns))
     decision, state = _of(result, sources.instruments, one), result.state
-    return explain(config, one, state, readings, decision, at_ns)
+    return explain(config, one, state, readings, decision, at_ns) | {"learnt_from": format_time(begin)}
 
 
 def _as_known(config: Config, sources: Sources, readings: Readings, begin_ns: int, at_ns: int) -> np.ndarray:
