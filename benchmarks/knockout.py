@@ -1,11 +1,11 @@
 """What each stage is worth: the recorded replays again with one stage neutralised in a copy of the source.
 
-    python benchmarks/knockout.py HOME            # HOME holds the imported data; a few minutes a pass
+    python benchmarks/knockout.py HOME [ACCOUNT]  # HOME holds the imported data; half a minute a row
 
 For every row the package is copied, one piece of text is replaced (the script stops if it is not there exactly
 once), and the replay runs as a process of its own. `small` is the futures config as it is. `large` is the same with
 an account of a thousand million dollars, where volume and impact bind; `bold` takes ten times the risk under tight
-limits. A stage that changes nothing is no stage.
+limits, `hasty` does so without a pause between trades. A stage that changes nothing is no stage.
 """
 
 from __future__ import annotations
@@ -39,6 +39,8 @@ ACCOUNTS = {
     "large": "[agent]\ninitial_equity_usd = 1_000_000_000\n",
     "bold": '[kernel.sizing]\nrisk_per_trade = "5%"\n[kernel.risk]\nsingle_max = "100%"\ngross_max = "100%"\nnet_max = "100%"\n'
     'trades_a_day = 1\nmax_positions = 1\ndaily_loss = "0.1%"\nmax_drawdown = "0.5%"\n',
+    "hasty": '[kernel.sizing]\nrisk_per_trade = "5%"\n[kernel.gates]\ncooldown = "0s"\n[kernel.risk]\nsingle_max = "100%"\n'
+    'gross_max = "100%"\nnet_max = "100%"\nmax_drawdown = "50%"\ndaily_loss = "0.1%"\n',
 }
 
 KNOCKS = (
@@ -57,11 +59,11 @@ KNOCKS = (
     Knock("sizing", "size does not know strength", "kernel/sizing.py", "d.size_r = p.uncalibrated_r * d.strength * d.warmth", "d.size_r = p.uncalibrated_r"),
     Knock("margin", "the venue's least margin", "kernel/margin.py", "return max(wanted, notional / min(leverage, inst.max_leverage))", "return notional / min(leverage, inst.max_leverage)"),
     Knock("nothing", "as it is", "", "", "", "bold"),
+    Knock("nothing", "as it is", "", "", "", "hasty"),
     Knock("risk", "no exposure limit", "kernel/risk.py", "    if allowed < 1:\n", "    allowed = abs(lots)\n    if allowed < 1:\n"),
     Knock("risk", "no drawdown halt", "kernel/risk.py", "        h.halted |= HALT_DRAWDOWN\n", "        h.halted |= 0\n", "bold"),
-    Knock("risk", "no daily loss limit", "kernel/risk.py", "if h.equity < h.day_equity * (1.0 - p.daily_loss):", "if h.equity < 0.0:", "bold"),
+    Knock("risk", "no daily loss limit", "kernel/risk.py", "if h.equity < h.day_equity * (1.0 - p.daily_loss):", "if h.equity < 0.0:", "hasty"),
     Knock("risk", "no trade limit", "kernel/risk.py", "if h.day_trades >= p.trades_a_day or h.week_trades >= p.trades_a_week:", "if h.day_trades < 0:", "bold"),
-    Knock("risk", "no position limit", "kernel/risk.py", "if h.open_positions >= p.max_positions:", "if h.open_positions < 0:", "bold"),
     Knock("orders", "entries go out without protection", "kernel/algos.py", "    orders.protect(s, i, out)\n", ""),
     Knock("algos", "all at once", "kernel/algos.py", "if p.style == PARTICIPATION:", "if p.style < 0:", "large"),
     Knock("exits", "the stop is out of reach", "kernel/exits.py", "d.price - d.side * stop_distance, -d.side)", "d.price - d.side * 0.9 * d.price, -d.side)"),
@@ -111,15 +113,15 @@ def row(knock: Knock, one: dict[str, object], base: dict[str, object]) -> str:
     )
 
 
-def main(home: Path) -> int:
-    """Print the table; 1 where a knock-out changed nothing."""
+def main(home: Path, account: str | None = None) -> int:
+    """Print the table, or the rows of one account; 1 where a knock-out changed nothing."""
     print(
         "| stage | neutralised | account | entries | fills | net USD | fees | turnover | drawdown | gap closed | changed |"
     )
     print("|---|---|---|---|---|---|---|---|---|---|---|")
     bases: dict[str, dict[str, object]] = {}
     idle = 0
-    for knock in KNOCKS:
+    for knock in (one for one in KNOCKS if account in (None, one.account)):
         with tempfile.TemporaryDirectory() as folder:
             found = replay(knock, home, Path(folder))
         base = bases.setdefault(knock.account, found)
@@ -130,6 +132,6 @@ def main(home: Path) -> int:
 
 
 if __name__ == "__main__":
-    if len(sys.argv) != 2:
+    if len(sys.argv) not in (2, 3):
         raise SystemExit(__doc__)
-    raise SystemExit(main(Path(sys.argv[1])))
+    raise SystemExit(main(Path(sys.argv[1]), *sys.argv[2:]))

@@ -114,7 +114,7 @@ def test_defaults_are_the_documented_ones(folder: Path) -> None:
     assert config.agent.evidence == ("news",)
     assert config.agent.real_money is False
     assert plain(config.timing) == {
-        "bar_latency": "1s", "news_lag": "5m", "funding_latency": "1s", "grid": "5m", "settle": "2s", "coalesce": "1s",
+        "bar_latency": "1s", "news_lag": "5m", "funding_latency": "2s", "grid": "5m", "settle": "2s", "coalesce": "1s",
     }  # fmt: skip
     assert plain(type(config.kernel)())["exits"] == config.tree()["kernel"]["exits"]
 
@@ -498,3 +498,16 @@ def test_a_trigger_that_the_price_alone_could_reach_is_refused(folder: Path) -> 
         load(folder / "low.toml")
     (folder / "calm.toml").write_text('inherits = "spot.toml"\n\n[kernel.divergence]\ntrigger = 0.5\nkappa = 0.05\n')
     assert load(folder / "calm.toml").kernel.divergence.trigger == 0.5
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ('[timing]\nfunding_latency = "1s"\n', r"\[timing\] funding_latency: must be longer than bar_latency"),
+        ('[kernel.narrative]\nmemory = "1d"\n', r"\[kernel\.narrative\] memory: shorter than \[text\] cluster_window"),
+    ],
+)
+def test_what_two_sections_must_agree_on(folder: Path, text: str, why: str) -> None:
+    (folder / "odd.toml").write_text(f'inherits = "spot.toml"\n\n{text}')
+    with pytest.raises(ConfigError, match=why):
+        load(folder / "odd.toml")
