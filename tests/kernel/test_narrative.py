@@ -23,7 +23,7 @@ READ = ("live", "amount", "weight", "story", "z_story", "since_ns", "lead", "rea
 def measured(s: Any, at_ns: int, p: Any, u: int = 0) -> dict[str, float]:
     """What underlying u reads at `at_ns`."""
     narrative.measure(s, u, at_ns, p.narrative)
-    narrative.settle(s, u, at_ns, p.narrative)
+    narrative.settle(s, u, p.narrative)
     return {name: float(s.told[u][name]) for name in READ}
 
 
@@ -276,7 +276,7 @@ def test_after_its_memory_it_is_another_story() -> None:
     s, p = make_state(), make_params(narrative={"memory_ns": 14 * HALF})
     narrative.hear(s, signal(0, START, 0.5), p.narrative)
     measured(s, START + 14 * HALF, p)
-    narrative.hear(s, signal(0, START + 14 * HALF + 1, -1.0), p.narrative)
+    narrative.hear(s, signal(0, START + 14 * HALF, -1.0), p.narrative)
     assert s.story[0, 0].n_documents == 2
     measured(s, START + 14 * HALF + 2, p)
     measured(s, START + 15 * HALF, p)
@@ -292,7 +292,8 @@ def test_a_story_told_again_two_days_later_is_no_new_one() -> None:
     narrative.hear(s, signal(0, START + 32 * HALF, 0.5, cluster=1), p.narrative)
     narrative.hear(s, signal(0, START + 32 * HALF, 0.5, cluster=1, publisher=9), p.narrative)
     assert measured(s, START + 33 * HALF, p)["live"] == 0
-    assert (s.told[0].readings, s.told[0].held, s.story[0, 0].n_publishers) == (1, 1, 2)
+    assert (s.told[0].readings, s.told[0].awake, s.story[0, 0].n_publishers) == (1, 0, 2)
+    assert int((s.story[0]["n_documents"] > 0).sum()) == 1
 
 
 def test_a_forgotten_story_leaves_a_free_place_and_the_others_alone() -> None:

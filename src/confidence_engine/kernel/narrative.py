@@ -59,9 +59,9 @@ def hear(s, event, p):
     told.newest_ns = max(told.newest_ns, event.ts_known)
     told.due, told.measured_ns = 1, 0
     cluster = int(signal_cluster(event))
-    k = _find(s, u, cluster)
+    k = _find(s, u, cluster, event.ts_known, p)
     if k >= 0:
-        _retell(s.story[u, k], event)
+        _retell(told, s.story[u, k], event)
     else:
         k = _place(s, u, event.ts_known, p)
         _tell(s.story[u, k], cluster, event)
@@ -97,16 +97,17 @@ def _bit(source):
 
 
 @stage
-def _find(s, u, cluster):
-    """Slot of a remembered story, -1 where it is new."""
+def _find(s, u, cluster, now_ns, p):
+    """Slot of a remembered story, -1 where it is new or forgotten."""
     for k in range(ITEMS):
-        if s.story[u, k].n_documents > 0 and s.story[u, k].cluster == cluster:
+        item = s.story[u, k]
+        if item.n_documents > 0 and item.cluster == cluster and now_ns - item.since_ns <= p.memory_ns:
             return k
     return -1
 
 
 @stage
-def _retell(item, event):
+def _retell(told, item, event):
     """A known story again: only a publisher that had not told it adds, as a mean over publishers."""
     item.n_documents += 1
     bit = _bit(event.source)
@@ -118,22 +119,27 @@ def _retell(item, event):
     item.certainty = (n * item.certainty + signal_certainty(event)) / (n + 1.0)
     item.relevance = max(item.relevance, signal_relevance(event))
     item.n_publishers += 1
+    told.awake += item.asleep
     item.asleep = 0
 
 
 @stage
 def _place(s, u, now_ns, p):
-    """A free slot; where there is none the weakest story gives way and is counted."""
+    """A free slot or a forgotten story's; where there is none the weakest story gives way and is counted."""
     weakest, least = 0, math.inf
+    s.told[u].awake += 1
     for k in range(ITEMS):
         item = s.story[u, k]
         if item.n_documents == 0:
-            s.told[u].held += 1
+            return k
+        if item.asleep == 1 and now_ns - item.since_ns > p.memory_ns:
+            _fold(s, u, item, p)
             return k
         w = _weight(item, now_ns, p)
         if w < least:
             weakest, least = k, w
     s.head[0].clusters_full += 1
+    s.told[u].awake -= 1 - s.story[u, weakest].asleep
     _fold(s, u, s.story[u, weakest], p)
     return weakest
 
@@ -157,21 +163,18 @@ def measure(s, u, now_ns, p):
     told.measured_ns = now_ns
     amount, pulled, age_pulled, strongest = 0.0, 0.0, 0.0, 0.0
     told.live, told.lead = 0, -1
-    oldest_ns, left = now_ns + 1, told.held
+    oldest_ns, left = now_ns + 1, told.awake
     for k in range(ITEMS):
         if left == 0:
             break
         item = s.story[u, k]
-        if item.n_documents == 0:
+        if item.n_documents == 0 or item.asleep == 1:
             continue
         left -= 1
-        if item.asleep == 1:
-            if now_ns - item.since_ns > p.memory_ns:
-                told.unsettled = 1
-            continue
         w = _weight(item, now_ns, p)
         if w < p.w_min:
             item.asleep, told.unsettled = 1, 1
+            told.awake -= 1
             continue
         told.live += 1
         oldest_ns = min(oldest_ns, item.since_ns)
@@ -229,8 +232,8 @@ def _effective(count, p):
 
 
 @stage
-def settle(s, u, now_ns, p):
-    """Learn the readings that hold no live story, in the order they were taken, and forget what is long over.
+def settle(s, u, p):
+    """Learn the readings that hold no live story, in the order they were taken.
 
     Only on the decision grid: when a yardstick moves must not depend on how often a thing is said.
     """
@@ -242,12 +245,6 @@ def settle(s, u, now_ns, p):
     while k >= 0:
         _fold(s, u, s.story[u, k], p)
         k = _oldest_over(s, u, told.oldest_ns)
-    for k in range(ITEMS):
-        item = s.story[u, k]
-        if item.n_documents > 0 and item.asleep == 1 and now_ns - item.since_ns > p.memory_ns:
-            _fold(s, u, item, p)
-            item.n_documents = 0
-            told.held -= 1
     if told.live > 0:
         _standardise(s, u, p)
 

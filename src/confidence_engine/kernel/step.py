@@ -118,7 +118,7 @@ def _timer(s, event, p, out):
     for u in range(h.n_underlyings):
         narrative.measure(s, u, h.now_ns, p.narrative)
         if timer_is_grid(event):
-            narrative.settle(s, u, h.now_ns, p.narrative)
+            narrative.settle(s, u, p.narrative)
     if event.marks & BACKFILL:
         return
     if h.now_ns // HOUR_NS != h.last_equity_ns // HOUR_NS:
