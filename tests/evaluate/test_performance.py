@@ -180,7 +180,7 @@ def test_the_sharpe_interval_covers_as_often_as_it_says(mean: float, shape: floa
 
 
 def test_minimum_track_record_is_the_published_one() -> None:
-    """EVIDENCE: Sharpe 1.5, normal, 95 %: 1.2 years against 0, 10.9 against 1.0."""
+    """Bailey and Lopez de Prado (2012): Sharpe 1.5, normal, 95 %: 1.2 years against 0, 10.9 against 1.0."""
     assert minimum_track_days(1.5, 0.0, 252.0) / 252 == pytest.approx(1.2, abs=0.02)
     assert minimum_track_days(1.5, 1.0, 252.0) / 252 == pytest.approx(10.9, abs=0.05)
     assert minimum_track_days(0.9, 1.0, 252.0) == math.inf

@@ -28,7 +28,7 @@ def _events(rows: list[tuple[int, int, int, int, int, float]]) -> np.ndarray:
 
 
 def _slow(events: np.ndarray) -> list[bytes]:
-    """The order as ARCHITECTURE section 2 writes it down, one tuple an event, equal bytes once."""
+    """The order as ARCHITECTURE.md writes it down, one tuple an event, equal bytes once."""
     keyed = {
         (
             int(e["ts_known"]),

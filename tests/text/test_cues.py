@@ -84,7 +84,7 @@ def test_a_guess_or_question_is_weaker_than_a_report() -> None:
     assert 0 < polarity("Bitcoin could rise?") < polarity("Bitcoin rises")
 
 
-def test_the_predecessors_class_order_would_fail_here() -> None:
+def test_another_class_order_would_fail_here() -> None:
     bullish, bearish = READER.read_one("Shares soar on record profit"), READER.read_one("Shares crash on fraud")
     assert bullish.p_positive > 0.6 > bullish.p_negative
     assert bearish.p_negative > 0.6 > bearish.p_positive
