@@ -15,8 +15,10 @@ from confidence_engine.domain.decision import GATE_NAMES
 from confidence_engine.domain.outcome import UNRESOLVED
 from confidence_engine.domain.units import DAY_NS, HOUR_NS, MINUTE_NS, parse_time
 from confidence_engine.drivers import replay
+from confidence_engine.evaluate.performance import Estimate
 from confidence_engine.evaluate.summary import (
     LABEL,
+    _days_needed,
     base_per_lot,
     figures,
     live_hours,
@@ -88,6 +90,23 @@ def test_the_figures_agree_with_each_other_and_with_the_rows(summary: dict[str, 
 
 def test_sixteen_days_are_too_few_for_a_sharpe_ratio(summary: dict[str, Any]) -> None:
     assert summary["sharpe"] == {"value": None, "ci95": None, "n": 16}
+
+
+def test_what_the_venue_refused_and_what_fell_out_of_memory_is_counted() -> None:
+    p = played()
+    before = summary_of(p)
+    state = type(p.result.state)(*(array.copy() for array in p.result.state))
+    state.book["rejected"][:2] += 3
+    state.head[0].clusters_full += 5
+    after = summary_of(p._replace(result=p.result._replace(state=state)))
+    assert after["orders_refused"] == before["orders_refused"] + 6
+    assert after["stories_displaced"] == before["stories_displaced"] + 5
+
+
+def test_days_needed_stand_beside_a_sharpe_ratio_above_zero_only() -> None:
+    assert _days_needed(Estimate(1.5, (0.1, 2.9), 400), "equity") == pytest.approx(1.2 * 252, rel=0.02)
+    assert _days_needed(Estimate(-0.5, (-2.0, 1.0), 400), "crypto") is None
+    assert _days_needed(Estimate(None, None, 16), "crypto") is None
 
 
 def test_a_run_without_trades_has_nulls_and_no_zeros_in_their_place(silent: Played) -> None:

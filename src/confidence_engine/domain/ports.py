@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Protocol
-
-import numpy as np
 
 from confidence_engine.domain.document import Reading
 
-__all__ = ["Feed", "Reader"]
+__all__ = ["Reader"]
 
 
 class Reader(Protocol):
@@ -20,12 +18,4 @@ class Reader(Protocol):
 
     def read(self, texts: Sequence[str]) -> list[Reading]:
         """One reading a text, in order. Never raises for odd text; empty text is refused by the caller."""
-        ...
-
-
-class Feed(Protocol):
-    """A source of events in the total order."""
-
-    def events(self, start_ns: int, end_ns: int) -> Iterable[np.ndarray]:
-        """Arrays of EVENT with start_ns <= ts_known < end_ns."""
         ...

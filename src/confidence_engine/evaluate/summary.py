@@ -7,6 +7,7 @@ Missing is null, never zero: no trades means no Sharpe ratio and no percentile.
 from __future__ import annotations
 
 import hashlib
+import math
 from typing import Any, Final, NamedTuple
 
 import msgspec
@@ -22,10 +23,12 @@ from confidence_engine.drivers.replay import Result
 from confidence_engine.drivers.revision import code_revision
 from confidence_engine.drivers.sources import Sources
 from confidence_engine.evaluate.performance import (
+    DAYS_A_YEAR,
     Estimate,
     Performance,
     hold_curve,
     measure,
+    minimum_track_days,
     trades_from_fills,
 )
 from confidence_engine.evaluate.randomness import DRAWS, random_entry_percentile
@@ -152,7 +155,7 @@ def summarise(
         "synthetic": sources.synthetic,
         **_counts(sources, tape, result),
         "trades": made.performance.trades,
-        **_money(made.performance),
+        **_money(made.performance, sources.instruments[0].klass),
         "hold_pnl_usd": float(made.hold[-1]) - config.agent.initial_equity_usd,
         **_luck(config, sources, window, result, made),
         "outcomes": _labelled(made.labelled),
@@ -177,10 +180,18 @@ def _counts(sources: Sources, tape: Tape, result: Result) -> dict[str, Any]:
         "orders": int((result.intents["action"] == INTENT_SUBMIT).sum()),
         "fills": int((kinds == FILL).sum()),
         "liquidations": int((kinds == LIQUIDATION).sum()),
+        "orders_refused": int(result.state.book["rejected"].sum()),
+        "stories_displaced": int(result.state.head[0].clusters_full),
     }
 
 
-def _money(performance: Performance) -> dict[str, Any]:
+def _days_needed(one: Estimate, klass: str) -> float | None:
+    """Days of record that would show a Sharpe ratio of this size to be above zero; None where it is not above."""
+    days = math.inf if one.value is None else minimum_track_days(one.value, 0.0, DAYS_A_YEAR[klass])
+    return days if math.isfinite(days) else None
+
+
+def _money(performance: Performance, klass: str) -> dict[str, Any]:
     """What was earned and at what risk; a figure that a run cannot carry is null."""
     return {
         "net_pnl_usd": performance.net_pnl_usd,
@@ -190,6 +201,7 @@ def _money(performance: Performance) -> dict[str, Any]:
         "max_drawdown": performance.max_drawdown.fraction,
         "exposure": msgspec.to_builtins(performance.exposure),
         "sharpe": _estimate(performance.sharpe),
+        "sharpe_days_needed": _days_needed(performance.sharpe, klass),
         "win_rate": _estimate(performance.win_rate),
         "payoff_ratio": performance.payoff_ratio,
     }
