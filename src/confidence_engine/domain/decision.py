@@ -15,16 +15,18 @@ __all__ = [
     "GATE_DEGRADED", "GATE_SMALL_GAP", "GATE_OVERREACTION", "GATE_WEAK_STRENGTH", "GATE_WEAK_VOLUME", "GATE_NO_SHORT",
     "GATE_POSITION_OPEN", "GATE_ORDER_WORKING", "GATE_SAME_STORY", "GATE_COOLDOWN", "GATE_HALTED", "GATE_DAILY_LOSS",
     "GATE_DRAWDOWN", "GATE_TRADE_LIMIT", "GATE_POSITION_LIMIT", "GATE_EXPOSURE", "GATE_MARGIN", "GATE_TOO_SMALL",
-    "GATE_UNCALIBRATED", "gate_names",
+    "GATE_UNCALIBRATED", "GATE_LOW_QUALITY", "GATE_LOW_CONVICTION", "GATE_NOT_RANKED", "GATE_MARKET_CLOSED",
+    "GATE_ADJUSTED", "gate_names",
 ]  # fmt: skip
 
 (
     GATE_NO_EVIDENCE, GATE_PRICE_COLD, GATE_PRICE_STALE, GATE_DEGRADED, GATE_SMALL_GAP, GATE_OVERREACTION,
     GATE_WEAK_STRENGTH, GATE_WEAK_VOLUME, GATE_NO_SHORT, GATE_POSITION_OPEN, GATE_ORDER_WORKING, GATE_SAME_STORY,
     GATE_COOLDOWN, GATE_HALTED, GATE_DAILY_LOSS, GATE_DRAWDOWN, GATE_TRADE_LIMIT, GATE_POSITION_LIMIT, GATE_EXPOSURE,
-    GATE_MARGIN, GATE_TOO_SMALL, GATE_UNCALIBRATED,
-) = range(22)  # fmt: skip
-GATES: Final = 22
+    GATE_MARGIN, GATE_TOO_SMALL, GATE_UNCALIBRATED, GATE_LOW_QUALITY, GATE_LOW_CONVICTION, GATE_NOT_RANKED,
+    GATE_MARKET_CLOSED, GATE_ADJUSTED,
+) = range(27)  # fmt: skip
+GATES: Final = 27
 
 GATE_WORDS: Final = {
     "NO_EVIDENCE": "no live story about it",
@@ -49,6 +51,11 @@ GATE_WORDS: Final = {
     "MARGIN": "no margin to keep liquidation beyond the stop",
     "TOO_SMALL": "the size is below what the venue accepts",
     "UNCALIBRATED": "an uncalibrated confidence never sizes real money",
+    "LOW_QUALITY": "the evidence is not good enough",
+    "LOW_CONVICTION": "the edge is not large enough",
+    "NOT_RANKED": "other cases are stronger and only so many are taken",
+    "MARKET_CLOSED": "the market is closed",
+    "ADJUSTED": "its price history is adjusted: good for a replay, not for an order",
 }
 GATE_NAMES: Final = tuple(GATE_WORDS)
 assert len(GATE_NAMES) == GATES
@@ -100,6 +107,17 @@ DECISION: Final = np.dtype(
             ("margin_usd", "f8"),
             ("deadline_ns", "i8"),
             ("marks", "i8"),
+            ("regime", "i8"),  # packed classes, see kernel/regime
+            ("findings", "i8"),  # bits, see kernel/crowd
+            ("crowd", "f8"),  # factor on strength
+            ("gap_short", "f8"),  # D_h of the short, the middle and the long horizon; NaN = no story that young
+            ("gap_mid", "f8"),
+            ("gap_long", "f8"),
+            ("anticipation", "f8"),  # move in the time before t0, in sigma
+            ("market", "f8"),  # reading of the market's narrative times beta; NaN = none
+            ("quality", "f8"),  # 0..10
+            ("conviction", "f8"),  # 0..10
+            ("edge", "f8"),  # what cases are ranked by
         ],
     )
 )

@@ -192,6 +192,9 @@ def _describe(s, i, event, d):
     d.held_lots, d.target_lots = b.lots, b.lots
     d.stop_ticks, d.target_ticks, d.deadline_ns, d.margin_usd = b.stop_ticks, b.target_ticks, b.deadline_ns, b.margin
     d.marks = (event.marks | a.seen_marks) & (DEGRADED | SYNTHETIC)
+    d.regime, d.findings, d.crowd, d.edge = 0, 0, 1.0, math.nan
+    d.gap_short, d.gap_mid, d.gap_long, d.anticipation = math.nan, math.nan, math.nan, math.nan
+    d.market, d.quality, d.conviction = math.nan, math.nan, math.nan
 
 
 @stage
