@@ -32,16 +32,13 @@ def replay(
     as_json: Json = False,
 ) -> None:
     """Replay stored bars and news through the kernel and simulate the trades."""
+    from confidence_engine.cli.show import told_period
     from confidence_engine.config import load
-    from confidence_engine.domain.errors import UsageError
-    from confidence_engine.domain.units import parse_time
     from confidence_engine.feeds.store import Store
     from confidence_engine.report.artefacts import refuse_foreign
 
     loaded = load(config)
-    start_ns, end_ns = parse_time(start), parse_time(end)
-    if end_ns <= start_ns:
-        raise UsageError(f"--end {end} is not after --start {start}")
+    start_ns, end_ns = told_period(start, end)
     chosen = None if symbols is None else [one.strip() for one in symbols.split(",") if one.strip()]
     where = home(ctx) / "runs" if out is None else out.resolve()
     if out is not None:
