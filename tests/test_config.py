@@ -134,6 +134,12 @@ def test_a_child_inherits_key_by_key(folder: Path) -> None:
     assert (config.timing.grid_ns, config.timing.settle_ns) == (15 * MINUTE_NS, 9 * SECOND_NS)
 
 
+def test_no_gate_is_waived_with_real_money(folder: Path) -> None:
+    assert loaded(folder, AGENT + "[kernel.gates]\nwaived = 64\n").kernel.gates.waived == 64
+    message = refused(folder, AGENT + "real_money = true\n[kernel.gates]\nwaived = 64\n")
+    assert "never with real money" in message
+
+
 def test_the_agents_keys_decide_the_kernels_switches(folder: Path) -> None:
     config = loaded(folder, AGENT + 'evidence = ["score"]\nreal_money = true\n')
     for stage, key, _, rule in DERIVED:

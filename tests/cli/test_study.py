@@ -45,7 +45,11 @@ def test_people_get_a_table_and_what_lies_beyond_chance(home: Path, capsys: pyte
 
 @pytest.mark.parametrize(
     ("words", "told"),
-    [(("--horizons", "7m"), "whole number of 5m bars"), (("--horizons", "soon"), "soon"), (("--symbols", ""), "symbol")],
+    [
+        (("--horizons", "7m"), "whole number of 5m bars"),
+        (("--horizons", "soon"), "soon"),
+        (("--symbols", ""), "symbol"),
+    ],
 )
 def test_bad_usage_is_told(home: Path, capsys: pytest.CaptureFixture[str], words: tuple[str, ...], told: str) -> None:
     assert study(home, *words) == 2
