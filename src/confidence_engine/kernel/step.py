@@ -17,6 +17,7 @@ import math
 
 from confidence_engine.domain.decision import (
     GATE_COOLDOWN,
+    GATE_MARKET_CLOSED,
     GATE_NO_SHORT,
     GATE_ORDER_WORKING,
     GATE_POSITION_OPEN,
@@ -28,12 +29,14 @@ from confidence_engine.domain.event import (
     BAR,
     CANCELLED,
     COMMAND,
+    CORPORATE,
     DEGRADED,
     FILL,
     FUNDING,
     LIQUIDATION,
     REJECT,
     SCORE,
+    SESSION,
     SIGNAL,
     SYNTHETIC,
     TIMER,
@@ -46,6 +49,7 @@ from confidence_engine.domain.units import HOUR_NS
 from confidence_engine.kernel import (
     algos,
     confidence,
+    corporate,
     divergence,
     door,
     exits,
@@ -55,6 +59,7 @@ from confidence_engine.kernel import (
     orders,
     price,
     risk,
+    session,
     sizing,
 )
 from confidence_engine.kernel.out import STATUS_NUMBER, STATUS_ORDER, STATUS_UNKNOWN_KIND, STATUS_UNSOUND
@@ -63,8 +68,10 @@ __all__ = ["step"]
 
 IN_POSITION = (
     1 << GATE_POSITION_OPEN | 1 << GATE_ORDER_WORKING | 1 << GATE_NO_SHORT | 1 << GATE_SAME_STORY | 1 << GATE_COOLDOWN
+    | 1 << GATE_MARKET_CLOSED
 )
-"""Bits that do not weaken a case against the position held: they only forbid a new entry."""
+"""Bits that do not weaken a case against the position held: they only forbid a new entry. A reduction that is decided
+while the market is closed waits at the venue for the open."""
 
 ENTERED = 1 << 62
 """Private mark of a case that passed its gates and waits for its turn to be sized."""
@@ -99,6 +106,10 @@ def step(s, event, p, out):
         ledger.fund(s, event, out)
     elif kind == CANCELLED or kind == REJECT:
         orders.settle(s, event, kind == REJECT)
+    elif kind == SESSION:
+        session.begin(s, event)
+    elif kind == CORPORATE:
+        corporate.adjust(s, event, out)
     elif kind == COMMAND:
         _obey(s, event, out)
     else:
