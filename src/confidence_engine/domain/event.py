@@ -18,16 +18,16 @@ import numpy as np
 from confidence_engine.domain.jit import stage
 
 __all__ = [
-    "ACK", "ADL", "BACKFILL", "BAR", "BOOK", "CANCELLED", "COMMAND", "CORPORATE", "DEGRADED", "DIVIDEND", "EVENT",
-    "EVENT_SCHEMA", "FEED", "FILL", "FUNDING", "INSTRUMENT", "KIND_NAMES", "KIND_RANK", "LIQUIDATION", "MARK",
-    "NAN", "NO_ASSET", "PARAMS", "QUOTE", "REJECT", "SCORE", "SESSION", "SIGNAL", "SPLIT", "SYNTHETIC", "TIMER",
-    "TRADE", "TRANSFER", "bar_close", "bar_events", "bar_high", "bar_low", "bar_open", "bar_volume", "command_code",
-    "command_event", "command_value", "corporate_events", "corporate_value", "corporate_what", "empty", "fill_fee", "fill_leaves", "fill_lots", "fill_order", "fill_ticks",
-    "funding_events", "funding_mark", "funding_rate", "reject_order", "reject_reason", "score_events",
-    "score_head", "score_horizon", "score_mean", "score_std", "session_close", "session_events", "session_offset",
-    "session_open", "session_span", "signal_certainty", "signal_cluster",
-    "signal_events", "signal_novelty", "signal_polarity", "signal_relevance", "timer_events", "timer_is_grid",
-    "timer_missed",
+    "ACK", "ADJUSTED", "ADL", "BACKFILL", "BAR", "BOOK", "CANCELLED", "COMMAND", "CORPORATE", "DEGRADED",
+    "DIVIDEND", "EVENT", "EVENT_SCHEMA", "FEED", "FILL", "FUNDING", "INSTRUMENT", "KIND_NAMES", "KIND_RANK",
+    "LIQUIDATION", "MARK", "NAN", "NO_ASSET", "PARAMS", "QUOTE", "REJECT", "SCORE", "SESSION", "SIGNAL", "SPLIT",
+    "SYNTHETIC", "TIMER", "TRADE", "TRANSFER", "bar_close", "bar_events", "bar_high", "bar_low", "bar_open",
+    "bar_volume", "command_code", "command_event", "command_value", "corporate_events", "corporate_value",
+    "corporate_what", "empty", "fill_fee", "fill_leaves", "fill_lots", "fill_order", "fill_ticks", "funding_events",
+    "funding_mark", "funding_rate", "reject_order", "reject_reason", "score_events", "score_head", "score_horizon",
+    "score_mean", "score_std", "session_close", "session_events", "session_offset", "session_open", "session_span",
+    "signal_certainty", "signal_cluster", "signal_events", "signal_novelty", "signal_polarity", "signal_relevance",
+    "timer_events", "timer_is_grid", "timer_missed",
 ]  # fmt: skip
 
 EVENT_SCHEMA: Final = 1
@@ -53,8 +53,8 @@ _ORDER: Final = (
 KIND_RANK: Final = np.full(64, 255, np.uint8)
 KIND_RANK[list(_ORDER)] = np.arange(len(_ORDER))
 
-# Marks, a bit each.
-DEGRADED, BACKFILL, SYNTHETIC = 1, 2, 4
+# Marks, a bit each. ADJUSTED is a price history made comparable backwards: nobody could have dealt at its prices.
+DEGRADED, BACKFILL, SYNTHETIC, ADJUSTED = 1, 2, 4, 8
 
 # What a CORPORATE event says. Part of the stored format.
 SPLIT, DIVIDEND = 1, 2
@@ -154,7 +154,7 @@ def score_events(
 
 
 def session_events(
-    open_ns: np.ndarray, close_ns: np.ndarray, offset_ns: np.ndarray, span_ns: np.ndarray, calendar: int, source: int = 0
+    open_ns: np.ndarray, close_ns: np.ndarray, offset_ns: np.ndarray, span_ns: np.ndarray, calendar: int
 ) -> np.ndarray:
     """SESSION events, known when the session opens; `asset` holds the *calendar* (position + 1 among the run's).
 
@@ -163,7 +163,7 @@ def session_events(
     """
     events = empty(len(open_ns), SESSION)
     events["ts_event"], events["ts_known"] = open_ns, open_ns
-    events["asset"], events["source"] = calendar, source
+    events["asset"] = calendar
     events["x0"], events["x1"], events["x2"], events["x3"] = open_ns, close_ns, offset_ns, span_ns
     return events
 

@@ -92,7 +92,6 @@ INSTRUMENT_ROW: Final = np.dtype(
             ("bar_ns", "i8"),
             ("n_tiers", "i8"),
             ("calendar", "i8"),  # 0 = round the clock
-            ("adjusted", "i8"),  # 1 = its price history is adjusted
         ],
     )
 )

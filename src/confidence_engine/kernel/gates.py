@@ -26,7 +26,7 @@ from confidence_engine.domain.decision import (
     GATE_WEAK_STRENGTH,
     GATE_WEAK_VOLUME,
 )
-from confidence_engine.domain.event import DEGRADED
+from confidence_engine.domain.event import ADJUSTED, DEGRADED
 from confidence_engine.domain.jit import stage
 from confidence_engine.domain.params import Bound
 from confidence_engine.domain.units import DAY_NS, HOUR_NS
@@ -89,7 +89,7 @@ def _timely(s, i, now_ns, d, p):
     bits = 0
     if not session.enterable(s, i, now_ns):
         bits |= 1 << GATE_MARKET_CLOSED
-    if p.refuse_adjusted and inst.adjusted != 0:
+    if p.refuse_adjusted and (s.asset[i].seen_marks & ADJUSTED) != 0:
         bits |= 1 << GATE_ADJUSTED
     if b.lots != 0:
         bits |= 1 << GATE_POSITION_OPEN

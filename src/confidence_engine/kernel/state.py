@@ -16,8 +16,8 @@ import numpy as np
 from confidence_engine.domain.instrument import CLASSES, INSTRUMENT_ROW, MAX_TIERS, TIER_ROW
 
 __all__ = [
-    "ASSET", "BOOK", "CALENDAR", "CLASS", "HEAD", "ITEM", "ITEMS", "RING", "RING_BARS", "SESSION", "SESSIONS", "SLOT", "SLOTS", "STATE_SCHEMA",
-    "State", "UNDERLYING", "capacity", "record_of", "new_state", "state_hash",
+    "ASSET", "BOOK", "CALENDAR", "CLASS", "HEAD", "ITEM", "ITEMS", "RING", "RING_BARS", "SESSION", "SESSIONS", "SLOT",
+    "SLOTS", "STATE_SCHEMA", "State", "UNDERLYING", "capacity", "record_of", "new_state", "state_hash",
 ]  # fmt: skip
 
 STATE_SCHEMA: Final = 1
@@ -58,8 +58,8 @@ SLOT: Final = record_of("centre", "deviation", "count:i")
 
 # What is being told about an underlying.
 UNDERLYING: Final = record_of(
-    "klass:i", "calendar:i", "due:i", "awake:i", "unsettled:i", "oldest_ns:i", "centre", "spread2", "readings:i", "measured_ns:i",
-    "live:i", "amount", "weight", "story", "z_story", "since_ns:i", "lead:i", "lead_slot:i", "newest_ns:i",
+    "klass:i", "calendar:i", "due:i", "awake:i", "unsettled:i", "oldest_ns:i", "centre", "spread2", "readings:i",
+    "measured_ns:i", "live:i", "amount", "weight", "story", "z_story", "since_ns:i", "lead:i", "lead_slot:i", "newest_ns:i",
 )  # fmt: skip
 
 # One story, however often retold.

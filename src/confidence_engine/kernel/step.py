@@ -25,6 +25,7 @@ from confidence_engine.domain.decision import (
     GATES,
 )
 from confidence_engine.domain.event import (
+    ADJUSTED,
     BACKFILL,
     BAR,
     CANCELLED,
@@ -190,7 +191,7 @@ def _judge(s, i, event, p, out):
         head.decisions += 1
     else:
         _count(out, d.gates)
-    a.seen_marks &= SYNTHETIC
+    a.seen_marks &= SYNTHETIC | ADJUSTED
 
 
 @stage
@@ -202,7 +203,7 @@ def _describe(s, i, event, d):
     d.volume_z, d.warmth, d.equity, d.size_r = a.volume_z, a.warmth, h.equity, 0.0
     d.held_lots, d.target_lots = b.lots, b.lots
     d.stop_ticks, d.target_ticks, d.deadline_ns, d.margin_usd = b.stop_ticks, b.target_ticks, b.deadline_ns, b.margin
-    d.marks = (event.marks | a.seen_marks) & (DEGRADED | SYNTHETIC)
+    d.marks = (event.marks | a.seen_marks) & (DEGRADED | SYNTHETIC | ADJUSTED)
     d.regime, d.findings, d.crowd, d.edge = 0, 0, 1.0, math.nan
     d.gap_short, d.gap_mid, d.gap_long, d.anticipation = math.nan, math.nan, math.nan, math.nan
     d.market, d.quality, d.conviction = math.nan, math.nan, math.nan
