@@ -3,7 +3,8 @@
 A stamp that reads exactly midnight is taken for a bare date, of publication as of first sight: the item
 counts at the end of that day and not before it. The publisher is the source named in the row, else the
 host of its address, else unknown. Words stay as they are, broken characters included: mending them would
-be guessing; only what is said to be split into tokens is joined again. Rows that differ only in the symbol are one item about several symbols.
+be guessing; only what is said to be split into tokens is joined again. Rows that differ only in the symbol are
+one item about several symbols.
 """
 
 from __future__ import annotations

@@ -59,7 +59,8 @@ SLOT: Final = record_of("centre", "deviation", "count:i")
 # What is being told about an underlying.
 UNDERLYING: Final = record_of(
     "klass:i", "calendar:i", "due:i", "awake:i", "unsettled:i", "oldest_ns:i", "centre", "spread2", "readings:i",
-    "measured_ns:i", "live:i", "amount", "weight", "story", "z_story", "since_ns:i", "lead:i", "lead_slot:i", "newest_ns:i",
+    "measured_ns:i", "live:i", "amount", "weight", "story", "z_story", "since_ns:i", "lead:i", "lead_slot:i",
+    "newest_ns:i",
 )  # fmt: skip
 
 # One story, however often retold.
