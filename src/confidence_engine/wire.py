@@ -34,6 +34,7 @@ COMMANDS: Final[dict[str, Row]] = {
     "import bars": Row(f"{_CLI}.data:import_bars", "Bring price bars into the store."),
     "import news": Row(f"{_CLI}.data:import_news", "Bring news items into the store."),
     "import funding": Row(f"{_CLI}.data:import_funding", "Bring funding rates into the store."),
+    "import corporate": Row(f"{_CLI}.data:import_corporate", "Bring splits and dividends into the store."),
     "import scores": Row(f"{_CLI}.data:import_scores", "Bring your own model's scores into the store."),
     "data list": Row(f"{_CLI}.data:list_data", "List what the store holds."),
     "data check": Row(f"{_CLI}.data:check_data", "Look for gaps, duplicates, spikes and other faults in the store."),

@@ -21,7 +21,9 @@ from confidence_engine.domain.units import format_time, parse_duration
 if TYPE_CHECKING:
     from confidence_engine.feeds.intake import How, Report
 
-__all__ = ["check_data", "import_bars", "import_funding", "import_news", "import_scores", "list_data"]
+__all__ = [
+    "check_data", "import_bars", "import_corporate", "import_funding", "import_news", "import_scores", "list_data",
+]  # fmt: skip
 
 File = Annotated[Path, typer.Argument(metavar="FILE", help="Parquet, CSV, JSON lines or a JSON array.")]
 Map = Annotated[list[str] | None, typer.Option("--map", metavar="FIELD=COLUMN", help="Which column a field is.")]
@@ -41,11 +43,13 @@ def import_bars(
     timezone: Zone = None,
     close_time: Annotated[str | None, typer.Option(help="Local time at which a daily bar is over: 16:00.")] = None,
     close_zone: Annotated[str | None, typer.Option(help="Zone of --close-time: America/New_York.")] = None,
+    adjusted: Annotated[bool, typer.Option("--adjusted", help="Prices comparable backwards: replays only.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Bring price bars into the store; the stamp of a bar is its open."""
+    """Bring price bars into the store; the stamp of a bar is its open, a daily one's its (session) date."""
     how = _how(_one(symbol), venue, mapping, timezone, quote)
-    how = replace(how, interval_ns=parse_duration(interval), session=_session(close_time, close_zone))
+    session = _session(close_time, close_zone)
+    how = replace(how, interval_ns=parse_duration(interval), session=session, adjusted=adjusted)
     _import(ctx, "bars", file, how, as_json)
 
 
@@ -56,10 +60,26 @@ def import_news(
     quote: Quote = None,
     mapping: Map = None,
     timezone: Zone = None,
+    tokenised: Annotated[bool, typer.Option("--tokenised", help="Texts were split into tokens: join them.")] = False,
     as_json: Json = False,
 ) -> None:
     """Bring news items into the store; a stamp that reads midnight counts as a bare date."""
-    _import(ctx, "news", file, _how(tuple(symbol or ()), "", mapping, timezone, quote), as_json)
+    how = replace(_how(tuple(symbol or ()), "", mapping, timezone, quote), tokenised=tokenised)
+    _import(ctx, "news", file, how, as_json)
+
+
+def import_corporate(
+    ctx: typer.Context,
+    file: File,
+    venue: Annotated[str, typer.Option(help="Where the shares trade.")],
+    symbol: Symbol = None,
+    quote: Quote = None,
+    mapping: Map = None,
+    timezone: Zone = None,
+    as_json: Json = False,
+) -> None:
+    """Bring splits (new shares for one old) and cash dividends (quote a share) into the store, by ex-date."""
+    _import(ctx, "corporate", file, _how(_one(symbol), venue, mapping, timezone, quote), as_json)
 
 
 def import_funding(
@@ -116,10 +136,11 @@ def list_data(ctx: typer.Context, as_json: Json = False) -> None:
                 r["first"],
                 r["last"],
                 r["synthetic"] or None,
+                r["adjusted"] or None,
             )
             for r in rows
         ]
-        return grid(("kind", "symbol", "venue", "interval", "rows", "first", "last", "simulated"), body)
+        return grid(("kind", "symbol", "venue", "interval", "rows", "first", "last", "simulated", "adjusted"), body)
 
     emit(as_json, payload, table)
 

@@ -69,6 +69,7 @@ SECTIONS: Final[dict[str, str]] = {
 
 DERIVED: Final = (
     ("sizing", "real_money", "real_money", lambda agent: agent.real_money),
+    ("gates", "refuse_adjusted", "real_money", lambda agent: agent.real_money),
     ("divergence", "use_news", "evidence", lambda agent: "news" in agent.evidence),
     ("divergence", "use_score", "evidence", lambda agent: "score" in agent.evidence),
 )

@@ -119,6 +119,7 @@ class _Instrument(NamedTuple):
     liquidation_fee: Annotated[float, Bound("fraction", 0.0, 0.1)] = 0.0
     funding_ns: Annotated[int, Bound("duration", 0, 7 * DAY_NS)] = 0
     aliases: Names = ()
+    calendar: Name = ""
 
 
 def read_universe(path: Path) -> Universe:

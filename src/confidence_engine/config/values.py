@@ -10,7 +10,7 @@ from __future__ import annotations
 import difflib
 import math
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, get_origin
 
 from confidence_engine.config.source import Leaf, Spot
 from confidence_engine.domain.errors import ConfigError, UsageError
@@ -81,7 +81,7 @@ def _checked(leaf: Leaf, spot: Spot, kind: Any, bound: Bound | None) -> Any:
     if bound is None:
         raise TypeError(f"{spelled(spot)} is declared without a Bound")
     try:
-        return _list(leaf.value, bound) if kind == tuple[str, ...] else _one(leaf.value, bound)
+        return _list(leaf.value, bound) if get_origin(kind) is tuple else _one(leaf.value, bound)
     except (UsageError, ValueError) as error:
         reason = f" ({error})" if str(error) else ""
         shown = f"{leaf.value!r:.80}" if not isinstance(leaf.value, bool) else str(leaf.value).lower()
@@ -90,12 +90,12 @@ def _checked(leaf: Leaf, spot: Spot, kind: Any, bound: Bound | None) -> Any:
         ) from error
 
 
-def _list(value: Any, bound: Bound) -> tuple[str, ...]:
+def _list(value: Any, bound: Bound) -> tuple[Any, ...]:
     if not isinstance(value, list) or not all(isinstance(one, str) for one in value):
         raise ValueError
     names = tuple(_one(one, bound) for one in value)
     if len(set(names)) < len(names):
-        raise ValueError("a name stands twice")
+        raise ValueError("one of them stands twice")
     return names
 
 
@@ -138,7 +138,7 @@ def wanted(bound: Bound, kind: Any = None) -> str:
     """What a parameter takes, in words: its unit and the allowed range."""
     if bound.unit == "name":
         words = f"one of {', '.join(bound.choices)}" if bound.choices else "a name in quotes"
-        return f"a list of names, each {words}" if kind == tuple[str, ...] else words
+        return f"a list of names, each {words}" if get_origin(kind) is tuple else words
     form = _FORMS[bound.unit]
     if bound.unit == "flag":
         return form
@@ -166,7 +166,8 @@ def plain(params: Any) -> dict[str, Any]:
         if hasattr(value, "_fields"):
             tree[key_of(field)] = plain(value)
         elif bound is not None and bound.unit == "duration":
-            tree[key_of(field)] = format_interval(value)
+            many = isinstance(value, tuple)
+            tree[key_of(field)] = [format_interval(one) for one in value] if many else format_interval(value)
         else:
             tree[key_of(field)] = list(value) if isinstance(value, tuple) else value
     return tree

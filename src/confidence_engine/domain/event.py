@@ -18,15 +18,16 @@ import numpy as np
 from confidence_engine.domain.jit import stage
 
 __all__ = [
-    "ACK", "ADL", "BACKFILL", "BAR", "BOOK", "CANCELLED", "COMMAND", "CORPORATE", "DEGRADED", "EVENT",
-    "EVENT_SCHEMA", "FEED", "FILL", "FUNDING", "INSTRUMENT", "KIND_NAMES", "KIND_RANK", "LIQUIDATION", "MARK",
-    "NAN", "NO_ASSET", "PARAMS", "QUOTE", "REJECT", "SCORE", "SESSION", "SIGNAL", "SYNTHETIC", "TIMER", "TRADE",
-    "TRANSFER", "bar_close", "bar_events", "bar_high", "bar_low", "bar_open", "bar_volume", "command_code",
-    "command_event", "command_value", "empty", "fill_fee", "fill_leaves", "fill_lots", "fill_order", "fill_ticks",
-    "funding_events", "funding_mark", "funding_rate", "reject_order", "reject_reason", "score_events",
-    "score_head", "score_horizon", "score_mean", "score_std", "signal_certainty", "signal_cluster",
-    "signal_events", "signal_novelty", "signal_polarity", "signal_relevance", "timer_events", "timer_is_grid",
-    "timer_missed",
+    "ACK", "ADJUSTED", "ADL", "BACKFILL", "BAR", "BOOK", "CANCELLED", "COMMAND", "CORPORATE", "DEGRADED",
+    "DIVIDEND", "EVENT", "EVENT_SCHEMA", "FEED", "FILL", "FUNDING", "INSTRUMENT", "KIND_NAMES", "KIND_RANK",
+    "LIQUIDATION", "MARK", "NAN", "NO_ASSET", "PARAMS", "QUOTE", "REJECT", "SCORE", "SESSION", "SIGNAL", "SPLIT",
+    "SYNTHETIC", "TIMER", "TRADE", "TRANSFER", "bar_close", "bar_events", "bar_high", "bar_low", "bar_open",
+    "bar_volume", "command_code", "command_event", "command_value", "corporate_events", "corporate_value",
+    "corporate_what", "empty", "fill_fee", "fill_leaves", "fill_lots", "fill_order", "fill_ticks", "funding_events",
+    "funding_mark", "funding_rate", "reject_order", "reject_reason", "score_events", "score_head", "score_horizon",
+    "score_mean", "score_std", "session_close", "session_events", "session_offset", "session_open", "session_span",
+    "signal_certainty", "signal_cluster", "signal_events", "signal_novelty", "signal_polarity", "signal_relevance",
+    "timer_events", "timer_is_grid", "timer_missed",
 ]  # fmt: skip
 
 EVENT_SCHEMA: Final = 1
@@ -52,8 +53,11 @@ _ORDER: Final = (
 KIND_RANK: Final = np.full(64, 255, np.uint8)
 KIND_RANK[list(_ORDER)] = np.arange(len(_ORDER))
 
-# Marks, a bit each.
-DEGRADED, BACKFILL, SYNTHETIC = 1, 2, 4
+# Marks, a bit each. ADJUSTED is a price history made comparable backwards: nobody could have dealt at its prices.
+DEGRADED, BACKFILL, SYNTHETIC, ADJUSTED = 1, 2, 4, 8
+
+# What a CORPORATE event says. Part of the stored format.
+SPLIT, DIVIDEND = 1, 2
 
 NO_ASSET: Final = 65_535
 NAN: Final = float("nan")
@@ -146,6 +150,32 @@ def score_events(
     events["ts_event"], events["ts_known"] = known_ns, known_ns
     events["asset"], events["source"], events["marks"] = asset, source, marks
     events["x0"], events["x1"], events["x2"], events["x3"] = mean, std, horizon_ns, 0.0
+    return events
+
+
+def session_events(
+    open_ns: np.ndarray, close_ns: np.ndarray, offset_ns: np.ndarray, span_ns: np.ndarray, calendar: int
+) -> np.ndarray:
+    """SESSION events, known when the session opens; `asset` holds the *calendar* (position + 1 among the run's).
+
+    Open and close are whole seconds (a float64 holds those exactly); offset = local time - UTC; span = how much
+    trading time the session is worth.
+    """
+    events = empty(len(open_ns), SESSION)
+    events["ts_event"], events["ts_known"] = open_ns, open_ns
+    events["asset"] = calendar
+    events["x0"], events["x1"], events["x2"], events["x3"] = open_ns, close_ns, offset_ns, span_ns
+    return events
+
+
+def corporate_events(
+    at_ns: np.ndarray, asset: int, source: int, what: np.ndarray, value: np.ndarray, marks: int = 0
+) -> np.ndarray:
+    """CORPORATE events at the open of the ex-date: SPLIT (new shares for one old) or DIVIDEND (quote a share)."""
+    events = empty(len(at_ns), CORPORATE)
+    events["ts_event"], events["ts_known"] = at_ns, at_ns
+    events["asset"], events["source"], events["marks"] = asset, source, marks
+    events["x0"], events["x1"] = what, value
     return events
 
 
@@ -305,6 +335,42 @@ def reject_order(event):  # type: ignore[no-untyped-def]
 def reject_reason(event):  # type: ignore[no-untyped-def]
     """Reason code, see `domain.order`."""
     return event.x4
+
+
+@stage
+def session_open(event):  # type: ignore[no-untyped-def]
+    """When the session opens, ns."""
+    return event.x0
+
+
+@stage
+def session_close(event):  # type: ignore[no-untyped-def]
+    """When it closes, ns."""
+    return event.x1
+
+
+@stage
+def session_offset(event):  # type: ignore[no-untyped-def]
+    """Local time less UTC, ns."""
+    return event.x2
+
+
+@stage
+def session_span(event):  # type: ignore[no-untyped-def]
+    """Trading time that the session is worth, ns."""
+    return event.x3
+
+
+@stage
+def corporate_what(event):  # type: ignore[no-untyped-def]
+    """SPLIT or DIVIDEND."""
+    return event.x0
+
+
+@stage
+def corporate_value(event):  # type: ignore[no-untyped-def]
+    """New shares for one old, or quote a share."""
+    return event.x1
 
 
 @stage

@@ -8,12 +8,16 @@ venue see; the struct form is what people configure.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Final
 
 import msgspec
 import numpy as np
 
-__all__ = ["CLASSES", "INSTRUMENT_ROW", "MAX_TIERS", "TIER_ROW", "Instrument", "Tier", "Underlying", "instrument_rows"]
+__all__ = [
+    "CLASSES", "INSTRUMENT_ROW", "MAX_TIERS", "TIER_ROW", "Instrument", "Tier", "Underlying", "calendars_of",
+    "instrument_rows",
+]  # fmt: skip
 
 CLASSES: Final = ("crypto", "equity", "fx", "commodity", "index")
 """Asset classes; the position is the class id, append only."""
@@ -60,6 +64,7 @@ class Instrument(msgspec.Struct, frozen=True):
     funding_ns: int = 0
     tiers: tuple[Tier, ...] = ()
     aliases: tuple[str, ...] = ()
+    calendar: str = ""  # exchange calendar, as XNYS; none trades round the clock
 
     @property
     def key(self) -> str:
@@ -86,11 +91,17 @@ INSTRUMENT_ROW: Final = np.dtype(
             ("funding_ns", "i8"),
             ("bar_ns", "i8"),
             ("n_tiers", "i8"),
+            ("calendar", "i8"),  # 0 = round the clock
         ],
     )
 )
 
 TIER_ROW: Final = np.dtype((np.record, [("cap_usd", "f8"), ("rate", "f8"), ("deduction", "f8")]))
+
+
+def calendars_of(instruments: Iterable[Instrument]) -> list[str]:
+    """Names of the calendars of these instruments; the position + 1 is the id a SESSION carries."""
+    return sorted({one.calendar for one in instruments} - {""})
 
 
 def instrument_rows(
@@ -102,6 +113,7 @@ def instrument_rows(
     maintenance amount): deduction_k = deduction_{k-1} + cap_{k-1} (rate_k - rate_{k-1}).
     """
     rows = np.zeros(len(instruments), INSTRUMENT_ROW)
+    calendars = ["", *calendars_of(instruments)]
     tiers = np.zeros((len(instruments), MAX_TIERS), TIER_ROW)
     for i, one in enumerate(instruments):
         for name in ("tick", "lot", "min_notional", "multiplier", "taker", "maker", "half_spread", "max_leverage"):
@@ -109,6 +121,7 @@ def instrument_rows(
         rows[i].can_short, rows[i].liquidation_fee = one.can_short, one.liquidation_fee
         rows[i].funding_ns, rows[i].bar_ns, rows[i].n_tiers = one.funding_ns, bar_ns, len(one.tiers)
         rows[i].underlying, rows[i].klass = underlyings.index(one.underlying), CLASSES.index(one.klass)
+        rows[i].calendar = calendars.index(one.calendar)
         floor, rate, deduction = 0.0, 0.0, 0.0
         for k, tier in enumerate(one.tiers):
             deduction += floor * (tier.rate - rate)

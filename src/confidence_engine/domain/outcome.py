@@ -27,11 +27,12 @@ _NAN: Final = float("nan")
 
 
 class Params(NamedTuple):
-    """Horizon H of the event, and its barriers in standard deviations over that horizon."""
+    """Horizon H of the event, its barriers in standard deviations over it, and further horizons told beside it."""
 
     horizon_ns: Annotated[int, Bound("duration", MINUTE_NS, 365 * DAY_NS)] = 6 * HOUR_NS
     win_sigma: Annotated[float, Bound("ratio", 0.05, 20.0)] = 1.0
     loss_sigma: Annotated[float, Bound("ratio", 0.05, 20.0)] = 1.0
+    also_ns: Annotated[tuple[int, ...], Bound("duration", MINUTE_NS, 365 * DAY_NS)] = ()
 
 
 @stage

@@ -7,7 +7,7 @@ orders it decided reach the venue. `run` is the only thing that replay and shado
 
 from __future__ import annotations
 
-from confidence_engine.domain.event import BAR, FUNDING
+from confidence_engine.domain.event import BAR, CORPORATE, FUNDING
 from confidence_engine.domain.jit import entry, stage
 from confidence_engine.kernel.door import sound
 from confidence_engine.kernel.out import STATUS_NO_ROOM, STATUS_OK
@@ -38,6 +38,8 @@ def run(s, v, events, start, params, assumptions, out):
                 _deliver(s, v, event.ts_known, p, q, out)
         elif event.kind == FUNDING and sound(s, event):
             sim.fund(v, s, event)
+        elif event.kind == CORPORATE and sound(s, event):
+            sim.adjust(v, s, event)
         if out.head[0].status == STATUS_OK:
             _advance(s, v, event, p, q, out)
         if out.head[0].status != STATUS_OK:

@@ -16,14 +16,24 @@ import numpy as np
 from confidence_engine.config import Config
 from confidence_engine.domain.decision import GATE_NAMES
 from confidence_engine.domain.errors import KernelHalted
-from confidence_engine.domain.event import SYNTHETIC, signal_events
-from confidence_engine.domain.instrument import CLASSES, Instrument, instrument_rows
+from confidence_engine.domain.event import ADJUSTED, SYNTHETIC, signal_events
+from confidence_engine.domain.instrument import CLASSES, Instrument, calendars_of, instrument_rows
 from confidence_engine.domain.params import params_record
 from confidence_engine.domain.ports import Reader
-from confidence_engine.domain.units import format_time
+from confidence_engine.domain.units import DAY_NS, format_time
 from confidence_engine.drivers.loop import run
 from confidence_engine.drivers.sources import Sources
-from confidence_engine.feeds.assemble import Piece, Tape, Window, assemble, bar_piece, funding_piece, score_piece
+from confidence_engine.feeds.assemble import (
+    Piece,
+    Tape,
+    Window,
+    assemble,
+    bar_piece,
+    corporate_piece,
+    funding_piece,
+    score_piece,
+    session_piece,
+)
 from confidence_engine.kernel.out import EQUITY, MARKED, STATUS_NAMES, clear, new_out
 from confidence_engine.kernel.params import Params
 from confidence_engine.kernel.state import State, new_state
@@ -84,21 +94,28 @@ def signals(config: Config, sources: Sources, readings: Readings) -> np.ndarray:
 
 
 def compose(config: Config, sources: Sources, readings: Readings, window: Window) -> Tape:
-    """Bars, funding, scores, readings and timers in the total order."""
+    """Sessions, bars, corporate actions, funding, scores, readings and timers in the total order."""
     clock = config.timing
     pieces: list[Piece] = []
     for i, one in enumerate(sources.instruments):
-        pieces.append(
-            bar_piece(sources.bars[one.key], i, one.venue, config.agent.interval_ns, clock.bar_latency_ns, window)
-        )
+        marks = ADJUSTED if one.key in sources.adjusted else 0
+        interval, rows = config.agent.interval_ns, sources.bars[one.key]
+        pieces.append(bar_piece(rows, i, one.venue, interval, clock.bar_latency_ns, window, marks))
+        if one.key in sources.corporate:
+            actions, opens = sources.corporate[one.key], sources.sessions[one.calendar]
+            pieces.append(corporate_piece(actions, i, one.venue, opens, window))
         if one.key in sources.funding:
             pieces.append(funding_piece(sources.funding[one.key], i, one.venue, clock.funding_latency_ns, window))
         if one.key in sources.scores:
             pieces.append(score_piece(sources.scores[one.key], i, one.venue, window))
+    names = calendars_of(sources.instruments)
+    pieces += [session_piece(sources.sessions[name], name, k, window) for k, name in enumerate(names, 1)]
+    all_day = any(not one.calendar for one in sources.instruments)
     told = told_about(sources.instruments)
     return assemble(
         pieces, signals(config, sources, readings), readings.publishers, window, clock,
         len(sources.instruments), len(told), SYNTHETIC if sources.synthetic else 0,
+        () if all_day else tuple(sources.sessions[name] for name in names), config.agent.interval_ns >= DAY_NS,
     )  # fmt: skip
 
 

@@ -1,34 +1,44 @@
 """What a run is made from: stored bars, funding, scores and documents of one agent and one period.
 
 Nothing is made up here. A configured symbol without bars is named and left out; a perpetual
-without funding stays in and the kernel holds it degraded; no news at all is a valid run. What is hashed is
+without funding stays in and the kernel holds it degraded; no news at all is a valid run. Bars of an exchange stand on
+its sessions; adjusted prices are good for a replay and refused for anything that sends orders. What is hashed is
 what is used: neither other months in the store nor the order of imports change a run's name.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
-from typing import Final, NamedTuple
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 
 from confidence_engine.config import Config
 from confidence_engine.domain.document import Document
-from confidence_engine.domain.errors import DataMissing, UsageError
-from confidence_engine.domain.instrument import Instrument
+from confidence_engine.domain.errors import DataMissing, DataRefused, UsageError
+from confidence_engine.domain.event import DIVIDEND
+from confidence_engine.domain.instrument import Instrument, calendars_of
 from confidence_engine.domain.units import format_interval, format_time, parse_time
 from confidence_engine.feeds.cache import rows_hash
+from confidence_engine.feeds.calendar import on_sessions, sessions
+from confidence_engine.feeds.clean import CORPORATE_ROW
 from confidence_engine.feeds.items import documents_hash
 from confidence_engine.feeds.store import Store
 from confidence_engine.feeds.world import World
 
 __all__ = [
-    "LEAST_BARS", "Sources", "covered", "gather", "gather_covered", "meant", "of_world", "used_hash",
+    "LEAST_BARS", "RUNS", "Sources", "covered", "gather", "gather_covered", "meant", "of_world", "used_hash",
 ]  # fmt: skip
 
 LEAST_BARS: Final = 3
 """Whole bars a replayed period must hold: one to buy at, one to hold and one to sell after."""
+
+RUNS: Final = ("replay", "paper", "live")
+"""What a driver may gather for."""
+
+_NONE: Final[Mapping[str, Any]] = MappingProxyType({})
 
 
 class Sources(NamedTuple):
@@ -42,6 +52,10 @@ class Sources(NamedTuple):
     missing: tuple[str, ...]
     synthetic: bool
     data_hash: str
+    sessions: Mapping[str, np.ndarray] = _NONE  # SESSION_ROW by calendar
+    corporate: Mapping[str, np.ndarray] = _NONE  # CORPORATE_ROW
+    outside: Mapping[str, int] = _NONE  # bars left out because their exchange was closed
+    adjusted: tuple[str, ...] = ()  # keys whose prices are adjusted
 
 
 def meant(config: Config, text: str) -> Instrument:
@@ -70,18 +84,21 @@ def _names(config: Config, one: Instrument) -> set[str]:
 
 def gather(
     config: Config, store: Store, start_ns: int, end_ns: int, symbols: Sequence[str] | None = None,
-    load_ns: int | None = None,
+    load_ns: int | None = None, run: str = "replay",
 ) -> Sources:  # fmt: skip
     """All that `config` needs of the store from `load_ns` (default: `warmup` before the start) to the end.
 
-    Raises DataMissing where not one wanted symbol has a bar in [start, end), and UsageError for a
-    symbol that the agent's venue does not have.
+    Raises DataMissing where not one wanted symbol has a bar in [start, end), UsageError for a symbol that the
+    agent's venue does not have, and DataRefused for adjusted prices in a `run` that sends orders (of RUNS).
     """
     wanted = _wanted(config, symbols)
     begin = start_ns - config.agent.warmup_ns if load_ns is None else load_ns
     bars: dict[str, np.ndarray] = {}
+    outside: dict[str, int] = {}
     for one in wanted:
-        rows = _stored(store, one, config.agent.interval_ns)
+        rows, lost = _stored(store, one, config.agent.interval_ns)
+        if lost:
+            outside[one.key] = lost
         rows = rows[(rows["close_ns"] > begin) & (rows["close_ns"] <= end_ns)]
         if len(rows) and rows["close_ns"][-1] > start_ns:
             bars[one.key] = rows
@@ -94,7 +111,10 @@ def gather(
         _scores(config, store, taken, begin, end_ns),
         store.documents(begin, end_ns, config.timing.news_lag_ns) if "news" in config.agent.evidence else [],
         tuple(one.symbol for one in wanted if one.key not in bars), store.is_synthetic(), "",
+        {name: sessions(name, begin, end_ns, config.agent.interval_ns) for name in calendars_of(taken)},
+        {}, outside, _admitted(config, store, taken, run),
     )  # fmt: skip
+    found = found._replace(corporate=_corporate(store, found))
     return found._replace(data_hash=used_hash(found))
 
 
@@ -138,6 +158,11 @@ def used_hash(sources: Sources) -> str:
     for kind, series in (("bars", sources.bars), ("funding", sources.funding), ("scores", sources.scores)):
         for key, rows in sorted(series.items()):
             digest.update(f"{kind} {key} {rows_hash(rows) if len(rows) else 'none'}\n".encode())
+    for kind, more in (("sessions", sources.sessions), ("corporate", sources.corporate)):
+        for key, rows in sorted(more.items()):
+            digest.update(f"{kind} {key} {rows_hash(rows)}\n".encode())
+    for key in sources.adjusted:
+        digest.update(f"adjusted {key}\n".encode())
     digest.update(f"news {documents_hash(sources.documents)}\n".encode())
     return digest.hexdigest()
 
@@ -158,11 +183,26 @@ def _wanted(config: Config, symbols: Sequence[str] | None) -> list[Instrument]:
     return sorted(set(chosen), key=lambda one: one.key)
 
 
-def _stored(store: Store, one: Instrument, interval_ns: int) -> np.ndarray:
+def _admitted(config: Config, store: Store, taken: tuple[Instrument, ...], run: str) -> tuple[str, ...]:
+    """Keys of the instruments whose stored prices are adjusted. Raises DataRefused where `run` sends orders."""
+    if run not in RUNS:
+        raise UsageError(f"a run is one of {', '.join(RUNS)}, not {run!r}")
+    found = tuple(o.key for o in taken if store.is_adjusted(o.symbol, o.venue, config.agent.interval_ns))
+    if found and run != "replay":
+        raise DataRefused(
+            f"the stored prices of {', '.join(found[:5])} are adjusted: nobody could have dealt at them. They are good "
+            f"for a replay; a {run} run needs prices as they were traded"
+        )
+    return found
+
+
+def _stored(store: Store, one: Instrument, interval_ns: int) -> tuple[np.ndarray, int]:
+    """Stored bars, on the sessions of the instrument's calendar where it has one, and how many stood outside."""
     try:
-        return store.bars(one.symbol, one.venue, interval_ns)
+        rows = store.bars(one.symbol, one.venue, interval_ns)
     except DataMissing:
-        return np.zeros(0, [("close_ns", "i8")])
+        return np.zeros(0, [("close_ns", "i8")]), 0
+    return on_sessions(rows, one.calendar, interval_ns) if one.calendar else (rows, 0)
 
 
 def _funding(store: Store, one: Instrument, begin: int, end_ns: int) -> np.ndarray:
@@ -172,6 +212,17 @@ def _funding(store: Store, one: Instrument, begin: int, end_ns: int) -> np.ndarr
     except DataMissing:
         return np.zeros(0, [("ts_ns", "i8"), ("rate", "f8")])
     return rows[(rows["ts_ns"] >= begin) & (rows["ts_ns"] < end_ns)]
+
+
+def _corporate(store: Store, found: Sources) -> dict[str, np.ndarray]:
+    """Splits and dividends of what trades in sessions; adjusted prices hold their splits already."""
+    actions: dict[str, np.ndarray] = {}
+    for one in found.instruments:
+        rows = store.corporate(one.symbol, one.venue) if one.calendar else np.zeros(0, CORPORATE_ROW)
+        rows = rows[rows["what"] == DIVIDEND] if one.key in found.adjusted else rows
+        if len(rows):
+            actions[one.key] = rows
+    return actions
 
 
 def _scores(

@@ -17,13 +17,13 @@ import msgspec
 import numpy as np
 
 from confidence_engine.domain.errors import DataRefused
-from confidence_engine.domain.event import ADL, FILL, FUNDING, LIQUIDATION
+from confidence_engine.domain.event import ADL, CORPORATE, FILL, FUNDING, LIQUIDATION
 from confidence_engine.domain.units import DAY_NS
 
 __all__ = [
     "DAYS_A_YEAR", "ENTRY_COLUMNS", "MIN_DAYS", "TRADE", "Drawdown", "Estimate", "Exposure", "Performance",
-    "daily_equity", "drawdown", "exposure", "hold_curve", "measure", "minimum_track_days", "payoff_ratio", "sharpe",
-    "trades_from_fills", "wilson", "win_rate",
+    "daily_equity", "drawdown", "exposure", "hold_curve", "measure", "minimum_track_days", "payoff_ratio",
+    "session_equity", "sharpe", "trades_from_fills", "wilson", "win_rate",
 ]  # fmt: skip
 
 DAYS_A_YEAR: Final = {"crypto": 365.0, "equity": 252.0, "fx": 252.0, "commodity": 252.0, "index": 252.0}
@@ -116,6 +116,8 @@ def trades_from_fills(fills: np.ndarray, base_per_lot: Mapping[int, float] | Seq
         asset, kind = int(row["asset"]), int(row["kind"])
         if kind == FUNDING:
             _fund(running, asset, row)
+        elif kind == CORPORATE:
+            _adjust(running, asset, row)
         elif kind in _MOVES:
             _fill(running, done, asset, row, float(base_per_lot[asset]))
     return np.array(done, TRADE)
@@ -127,6 +129,17 @@ def _fund(running: dict[int, _Open], asset: int, row: np.void) -> None:
         running[asset] = running[asset]._replace(funding=running[asset].funding + amount)
     elif amount != 0.0:
         raise DataRefused(f"ledger line {row['seq']}: funding of {amount} USD on asset {asset}, which has no position")
+
+
+def _adjust(running: dict[int, _Open], asset: int, row: np.void) -> None:
+    """A split changes the count of shares and not the money; a dividend and a broken lot are money of the position."""
+    held = running[asset]
+    ratio = float(row["rate"])
+    left = held.lots_in - held.lots_out + held.sign * int(row["lots"])
+    if math.isfinite(ratio):
+        bought = max(round(held.lots_in * ratio), left)
+        held = held._replace(lots_in=bought, lots_out=bought - left)
+    running[asset] = held._replace(funding=held.funding + float(row["amount_usd"]))
 
 
 def _fill(running: dict[int, _Open], done: list[tuple[Any, ...]], asset: int, row: np.void, base: float) -> None:
@@ -190,6 +203,18 @@ def daily_equity(ts_ns: np.ndarray, equity: np.ndarray) -> tuple[np.ndarray, np.
     return np.concatenate([[start], ends]), np.concatenate([[equity[0]], equity[at]])
 
 
+def session_equity(ts_ns: np.ndarray, equity: np.ndarray, closes_ns: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(ends i8[n+1], values f8[n+1]) as `daily_equity`, a day being a session: days without one are no days of record.
+
+    The value of a session is the last one known before the next session's close, as its bar is known after its own.
+    """
+    ends = closes_ns[(closes_ns > ts_ns[0]) & (closes_ns <= ts_ns[-1])]
+    if len(ends) == 0:
+        return ts_ns[:1].astype(np.int64), equity[:1].astype(np.float64)
+    at = np.searchsorted(ts_ns, np.append(ends[1:], ts_ns[-1] + 1), side="left") - 1
+    return np.concatenate([ts_ns[:1], ends]), np.concatenate([equity[:1], equity[at]])
+
+
 def sharpe(returns: np.ndarray, days_a_year: float) -> Estimate:
     """Annual Sharpe ratio of daily returns f8[n] with its 95 % interval; no value below 20 days or at no variance."""
     n = len(returns)
@@ -245,7 +270,8 @@ def exposure(
     if end <= start:
         return Exposure(0.0, 0.0)
     held: dict[int, tuple[int, float]] = {}
-    moves = fills[np.isin(fills["kind"], _MOVES)]
+    splits = (fills["kind"] == CORPORATE) & (fills["lots"] != 0)
+    moves = fills[np.isin(fills["kind"], _MOVES) | splits]
     times, gross = [start], [0.0]
     for row in moves[np.lexsort((moves["seq"], moves["ts_event"]))]:
         asset, lots, price = int(row["asset"]), int(row["lots"]), float(row["price"])
@@ -253,6 +279,8 @@ def exposure(
         now = had + lots
         if now == 0:
             cost = 0.0
+        elif row["kind"] == CORPORATE:
+            cost /= float(row["rate"])
         elif had * lots >= 0:
             cost = (cost * abs(had) + price * abs(lots)) / abs(now)
         elif had * now < 0:
@@ -334,13 +362,16 @@ def measure(
     fills: np.ndarray,
     base_per_lot: Mapping[int, float] | Sequence[float],
     klass: str = "crypto",
+    closes_ns: np.ndarray | None = None,
 ) -> Performance:
     """All figures of one run. ts_ns i8[n], equity f8[n] marked at least hourly; fills with ENTRY_COLUMNS.
 
     Fees, funding and turnover are sums over all ledger lines, open positions included; win rate and payoff over
-    closed trades. `klass` chooses the days of a year.
+    closed trades. `klass` chooses the days of a year; with `closes_ns`, ends of sessions, a day is a session.
     """
     ends, values = daily_equity(ts_ns, equity)
+    if closes_ns is not None:
+        ends, values = session_equity(ts_ns, equity, closes_ns)
     solvent = bool(np.all(values > 0.0))
     returns = np.diff(values) / values[:-1] if solvent else np.zeros(0)
     trades = trades_from_fills(fills, base_per_lot)

@@ -133,8 +133,8 @@ def _holdings(trades: np.ndarray, bars: np.ndarray) -> np.ndarray:
     """Whole bars i8[k] that each trade was held, at least one."""
     if len(bars) == 0:
         raise DataMissing("a traded asset has no bars in the period to draw random entries from")
-    bar_ns = float(np.median(bars["close_ns"] - bars["open_ns"]))
-    whole: np.ndarray = np.rint((trades["exit_ns"] - trades["entry_ns"]) / bar_ns).astype(np.int64)
+    first, last = (np.searchsorted(bars["open_ns"], trades[name], side="right") for name in ("entry_ns", "exit_ns"))
+    whole: np.ndarray = (last - first).astype(np.int64)
     whole[whole < 1] = 1
     return whole
 

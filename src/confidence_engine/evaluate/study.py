@@ -22,6 +22,7 @@ from confidence_engine.config import Config
 from confidence_engine.domain.errors import DataMissing, UsageError
 from confidence_engine.domain.instrument import CLASSES
 from confidence_engine.drivers.sources import Sources
+from confidence_engine.evaluate.comparable import comparable
 from confidence_engine.evaluate.share import cluster_error
 from confidence_engine.text.reading import Readings
 
@@ -107,7 +108,7 @@ def markets_of(config: Config, sources: Sources) -> dict[int, Market]:
     half_life = max(config.kernel.price.vol_half_life_ns / step, 10.0)
     year = {one.name: one.trading_seconds_per_year for one in config.universe.classes}
     return {
-        asset: Market(sources.bars[one.key], step, half_life, year[one.klass] >= 365 * 86_400)
+        asset: Market(comparable(sources, one), step, half_life, not one.calendar and year[one.klass] >= 365 * 86_400)
         for asset, one in enumerate(sources.instruments)
     }
 

@@ -18,10 +18,12 @@ from confidence_engine.domain.event import BAR, FILL, LIQUIDATION
 from confidence_engine.domain.instrument import Instrument
 from confidence_engine.domain.order import INTENT_SUBMIT
 from confidence_engine.domain.outcome import UNRESOLVED, WON, labels
-from confidence_engine.domain.units import DAY_NS, HOUR_NS, format_time
+from confidence_engine.domain.trading import trading_time
+from confidence_engine.domain.units import DAY_NS, HOUR_NS, format_interval, format_time
 from confidence_engine.drivers.replay import Result
 from confidence_engine.drivers.revision import code_revision
 from confidence_engine.drivers.sources import Sources
+from confidence_engine.evaluate.comparable import comparable
 from confidence_engine.evaluate.performance import (
     DAYS_A_YEAR,
     Estimate,
@@ -51,6 +53,7 @@ class Figures(NamedTuple):
     trades: np.ndarray
     hold: np.ndarray
     labelled: np.ndarray  # LABEL
+    further: dict[int, np.ndarray]  # LABEL by horizon, the config's own among them; empty where it has but one
 
 
 LABEL: Final = np.dtype([("seq", "i8"), ("ts_ns", "i8"), ("y", "i8"), ("net_return", "f8"), ("resolved_ns", "i8")])
@@ -70,43 +73,69 @@ def figures(config: Config, sources: Sources, result: Result) -> Figures:
     """Measure a finished run."""
     ts, equity = result.equities["ts_ns"], result.equities["equity"]
     base = base_per_lot(sources.instruments)
-    bars = [sources.bars[one.key] for one in sources.instruments]
+    bars = [comparable(sources, one) for one in sources.instruments]
     side = [round_trip_cost(config, one) / 2.0 for one in sources.instruments]
     klass = sources.instruments[0].klass
     return Figures(
-        measure(ts, equity, result.entries, base, klass),
+        measure(ts, equity, result.entries, base, klass, _closes(sources)),
         trades_from_fills(result.entries, base),
         hold_curve(ts, bars, side, config.agent.initial_equity_usd),
-        outcomes(config, sources, result.decisions),
+        outcomes(config, sources, result.decisions, config.outcome.horizon_ns),
+        {h: outcomes(config, sources, result.decisions, h) for h in _horizons(config)},
     )
 
 
-def outcomes(config: Config, sources: Sources, decisions: np.ndarray) -> np.ndarray:
+def _horizons(config: Config) -> list[int]:
+    """All horizons that have figures of their own, rising; none where there is but one."""
+    p = config.outcome
+    return sorted({p.horizon_ns, *p.also_ns}) if p.also_ns else []
+
+
+def _closes(sources: Sources) -> np.ndarray | None:
+    """Ends of the sessions, where nothing trades round the clock."""
+    if any(not one.calendar for one in sources.instruments):
+        return None
+    return np.unique(np.concatenate([rows["close_ns"] for rows in sources.sessions.values()]))
+
+
+def outcomes(config: Config, sources: Sources, decisions: np.ndarray, horizon_ns: int | None = None) -> np.ndarray:
     """LABEL [m]: the event Y for the first case of each story, or score, and asset whose gap passed the trigger.
 
     One label a story, or a stored score where no story spoke, however often it was judged and whether or not the
-    account took it: what the account may do says nothing of the story.
+    account took it: what the account may do says nothing of the story. The horizon
+    (default: the config's) is trading time.
     """
     p = config.outcome
+    horizon_ns = p.horizon_ns if horizon_ns is None else horizon_ns
     cases = decisions[(decisions["strength"] > 0.0) & (decisions["gap"] * decisions["side"] > 0.0)]
     found = []
     for i, one in enumerate(sources.instruments):
         mine = _first_cases(cases[cases["asset"] == i], sources.scores.get(one.key))
         if not len(mine):
             continue
-        bars = sources.bars[one.key]
-        opened, closed, o, h, low, c = (np.ascontiguousarray(bars[x]) for x in ("open_ns", "close_ns", *"ohlc"))
-        sigma = mine["sigma"] * np.sqrt(p.horizon_ns / config.agent.interval_ns)
+        bars = comparable(sources, one)
+        o, h, low, c = (np.ascontiguousarray(bars[x]) for x in "ohlc")
+        opened, closed, at = (_clock(sources, one, x) for x in (bars["open_ns"], bars["close_ns"], mine["ts_ns"]))
+        sigma = mine["sigma"] * np.sqrt(horizon_ns / config.agent.interval_ns)
         cost = np.full(len(mine), round_trip_cost(config, one))
         y, net, resolved = labels(
-            opened, closed, o, h, low, c, np.ascontiguousarray(mine["ts_ns"]), np.ascontiguousarray(mine["side"]),
-            p.horizon_ns, sigma, p.loss_sigma, p.win_sigma, cost, config.sim.grace_ns,
+            opened, closed, o, h, low, c, at, np.ascontiguousarray(mine["side"]),
+            horizon_ns, sigma, p.loss_sigma, p.win_sigma, cost, config.sim.grace_ns,
         )  # fmt: skip
         rows = np.zeros(len(mine), LABEL)
         rows["seq"], rows["ts_ns"] = mine["seq"], mine["ts_ns"]
         rows["y"], rows["net_return"], rows["resolved_ns"] = y, net, resolved
+        if one.calendar:  # the wall time at which the bar was over
+            which = np.minimum(np.searchsorted(closed, resolved), len(closed) - 1)
+            rows["resolved_ns"] = np.where(resolved > 0, bars["close_ns"][which], resolved)
         found.append(rows)
     return np.sort(np.concatenate(found), order="seq") if found else np.zeros(0, LABEL)
+
+
+def _clock(sources: Sources, one: Instrument, ns: np.ndarray) -> np.ndarray:
+    """Wall times on the clock of the instrument."""
+    sessions = sources.sessions[one.calendar] if one.calendar else np.zeros(0)
+    return np.ascontiguousarray(trading_time(sessions, ns))
 
 
 def _first_cases(mine: np.ndarray, scores: np.ndarray | None) -> np.ndarray:
@@ -120,18 +149,36 @@ def _first_cases(mine: np.ndarray, scores: np.ndarray | None) -> np.ndarray:
     return mine[np.sort(np.concatenate(kept))]
 
 
-def live_hours(decisions: np.ndarray) -> dict[int, np.ndarray]:
-    """asset -> UTC hours (i8, since 1970, ascending) in which a story or a score lived for it."""
+def live_hours(decisions: np.ndarray, sources: Sources | None = None) -> dict[int, np.ndarray]:
+    """asset -> UTC hours (i8, since 1970, ascending) in which a story or a score lived for it.
+
+    With `sources`, what lived while a market was closed counts in the hour of its next bar.
+    """
     spoke = decisions[(decisions["stories"] > 0) | (decisions["score_weight"] > 0.0)]
-    hours = spoke["ts_ns"] // HOUR_NS
-    return {int(asset): np.unique(hours[spoke["asset"] == asset]) for asset in np.unique(spoke["asset"])}
+    found = {}
+    for asset in np.unique(spoke["asset"]).tolist():
+        at = spoke["ts_ns"][spoke["asset"] == asset]
+        one = None if sources is None else sources.instruments[asset]
+        if sources is not None and one is not None and one.calendar:
+            opens = sources.bars[one.key]["open_ns"]
+            following = np.searchsorted(opens, at)
+            at = opens[following[following < len(opens)]]
+        found[int(asset)] = np.unique(at // HOUR_NS)
+    return found
 
 
 def warmup_days(config: Config, sources: Sources, start_ns: int) -> dict[str, float]:
     """Days of bars that the config wants before the start, and those found for the symbol that has the fewest."""
     interval = config.agent.interval_ns
-    before = min(int((rows["close_ns"] <= start_ns).sum()) for rows in sources.bars.values())
-    return {"wanted": config.agent.warmup_ns / DAY_NS, "found": round(before * interval / DAY_NS, 3)}
+    found = []
+    for one in sources.instruments:
+        rows = sources.bars[one.key]
+        before = rows[rows["close_ns"] <= start_ns]
+        days = len(before) * interval / DAY_NS
+        if one.calendar and len(before):  # days of the calendar, not sessions
+            days = (start_ns - int(before["open_ns"][0])) / DAY_NS
+        found.append(days)
+    return {"wanted": config.agent.warmup_ns / DAY_NS, "found": round(min(found), 3)}
 
 
 def rows_hash(rows: np.ndarray) -> str:
@@ -153,12 +200,17 @@ def summarise(
         "missing_symbols": list(sources.missing),
         "warmup_days": warmup_days(config, sources, window.start_ns),
         "synthetic": sources.synthetic,
+        "adjusted_symbols": [one.symbol for one in sources.instruments if one.key in sources.adjusted],
+        "bars_outside_sessions": sum(sources.outside.values()),
         **_counts(sources, tape, result),
         "trades": made.performance.trades,
         **_money(made.performance, sources.instruments[0].klass),
         "hold_pnl_usd": float(made.hold[-1]) - config.agent.initial_equity_usd,
         **_luck(config, sources, window, result, made),
-        "outcomes": _labelled(made.labelled),
+        "outcomes": _labelled(config, sources, made.labelled, config.outcome.horizon_ns),
+        "outcomes_by_horizon": {
+            format_interval(h): _labelled(config, sources, rows, h) for h, rows in made.further.items()
+        },
         "first_warm": _first_warm(sources, result),
         "degraded_share": result.degraded / result.judged if result.judged else None,
         **_identity(config, sources, result),
@@ -229,9 +281,9 @@ def _luck(config: Config, sources: Sources, window: Window, result: Result, made
     from the whole period, and so also counts which hours had anything to go by.
     """
     slip = {i: one.half_spread * config.sim.spread_factor for i, one in enumerate(sources.instruments)}
-    bars = {i: sources.bars[one.key] for i, one in enumerate(sources.instruments)}
+    bars = {i: comparable(sources, one) for i, one in enumerate(sources.instruments)}
     given = (made.trades, bars, window.start_ns, window.end_ns, slip, DRAWS)
-    luck = random_entry_percentile(*given, live=live_hours(result.decisions))
+    luck = random_entry_percentile(*given, live=live_hours(result.decisions, sources))
     return {
         "random_entry_percentile": luck.percentile,
         "random_entry": msgspec.to_builtins(luck),
@@ -239,10 +291,18 @@ def _luck(config: Config, sources: Sources, window: Window, result: Result, made
     }
 
 
-def _labelled(rows: np.ndarray) -> dict[str, Any]:
-    """Share of cases whose gap closed as predicted, with its interval by UTC day; unresolved ones are counted apart."""
+def _labelled(config: Config, sources: Sources, rows: np.ndarray, horizon_ns: int) -> dict[str, Any]:
+    """Share of cases whose gap closed as predicted; unresolved ones are counted apart.
+
+    Its interval is by UTC day, or by stretches as long as the horizon where that is longer: what is held over the
+    same days is not independent.
+    """
     seen = rows[rows["y"] != UNRESOLVED]
-    rate = msgspec.to_builtins(share_by_day(seen["y"] == WON, seen["ts_ns"] // DAY_NS))
+    at = seen["ts_ns"]
+    names = sorted(sources.sessions)
+    if names and all(one.calendar for one in sources.instruments):
+        at = trading_time(sources.sessions[names[0]], at)
+    rate = msgspec.to_builtins(share_by_day(seen["y"] == WON, at // max(DAY_NS, horizon_ns)))
     mean = float(seen["net_return"].mean()) if len(seen) else None
     return {"closed": rate, "mean_net_return": mean, "unresolved": len(rows) - len(seen)}
 

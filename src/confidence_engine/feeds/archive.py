@@ -3,7 +3,8 @@
 A stamp that reads exactly midnight is taken for a bare date, of publication as of first sight: the item
 counts at the end of that day and not before it. The publisher is the source named in the row, else the
 host of its address, else unknown. Words stay as they are, broken characters included: mending them would
-be guessing. Rows that differ only in the symbol are one item about several symbols.
+be guessing; only what is said to be split into tokens is joined again. Rows that differ only in the symbol are
+one item about several symbols.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from confidence_engine.domain.errors import UsageError
 from confidence_engine.domain.units import DAY_NS
 from confidence_engine.feeds.columns import mention
 from confidence_engine.feeds.stamps import place
+from confidence_engine.feeds.tokens import joined
 
 __all__ = ["SOURCE", "Items", "items", "publisher_of"]
 
@@ -53,6 +55,7 @@ def items(
     symbols: tuple[str, ...] = (),
     quote: str | None = None,
     zone: str | None = None,
+    tokenised: bool = False,
 ) -> Items:
     """Documents of a raw table; `symbols` goes before the symbol column. Raises DataRefused, UsageError."""
     stamps = place(raw[mapping["published"]], zone)
@@ -66,6 +69,8 @@ def items(
     dropped: dict[str, int] = {}
     found: dict[str, Document] = {}
     for row in frame.iter_rows(named=True):
+        if tokenised and isinstance(row["title"], str):
+            row["title"] = joined(row["title"])
         why = row["why"] or _unfit(row)
         if why is None:
             item = _document(row, about or _subject(row["symbol"], quote))

@@ -1,7 +1,8 @@
 """The tape of a run: stored rows become events, timers are set among them, all in the one order.
 
 Judging happens at timers only: on a grid, a settle delay after it, and once a coalescing delay after evidence
-(what arrives before that timer fires shares it). Timers look back, never forward. Stream ids are given
+(what arrives before that timer fires shares it). Markets with sessions are judged in them; where a bar is a whole
+session, after its close. Timers look back, never forward. Stream ids are given
 in the order in which streams are first heard, so what comes later renumbers nothing that came before.
 Events known before the decided period bear the mark BACKFILL: they teach, and nothing is decided on them.
 """
@@ -20,7 +21,8 @@ from confidence_engine.feeds import timing
 from confidence_engine.feeds.merge import merge, validate
 
 __all__ = [
-    "Piece", "Streams", "Tape", "Window", "assemble", "bar_piece", "funding_piece", "score_piece", "timers",
+    "Piece", "Streams", "Tape", "Window", "assemble", "bar_piece", "corporate_piece", "funding_piece", "score_piece",
+    "session_piece", "timers",
 ]  # fmt: skip
 
 _MAX_STREAMS = 65_535
@@ -88,6 +90,23 @@ def score_piece(rows: np.ndarray, asset: int, venue: str, window: Window, marks:
     return Piece(f"scores:{venue or 'any'}", events)
 
 
+def session_piece(rows: np.ndarray, name: str, number: int, window: Window) -> Piece:
+    """SESSION events of calendar `name` from SESSION_ROW rows, that of the session that runs at the load with them."""
+    rows = rows[(rows["close_ns"] > window.load_ns) & (rows["open_ns"] < window.end_ns)]
+    events = ev.session_events(rows["open_ns"], rows["close_ns"], rows["offset_ns"], rows["span_ns"], number)
+    return Piece(f"sessions:{name}", events)
+
+
+def corporate_piece(rows: np.ndarray, asset: int, venue: str, sessions: np.ndarray, window: Window) -> Piece:
+    """CORPORATE events from CORPORATE_ROW rows, at the open of the first session of or after the ex-date."""
+    at = np.searchsorted(sessions["close_ns"], rows["ex_ns"], side="right")
+    known = at < len(sessions)
+    rows, opened = rows[known], sessions["open_ns"][at[known]]
+    inside = (opened >= window.load_ns) & (opened < window.end_ns)
+    events = ev.corporate_events(opened[inside], asset, 0, rows["what"][inside], rows["value"][inside])
+    return Piece(f"corporate:{venue}", events)
+
+
 def _cut(rows: np.ndarray, column: str, latency_ns: int, window: Window) -> np.ndarray:
     first, last = np.searchsorted(rows[column], (window.load_ns - latency_ns, window.end_ns - latency_ns))
     return rows[first:last]
@@ -101,19 +120,38 @@ def timers(
     settle_ns: int,
     coalesce_ns: int,
     backfill_before_ns: int,
+    sessions: Sequence[np.ndarray] = (),
+    whole: bool = False,
 ) -> np.ndarray:
-    """TIMER events in [start, end) by time: the grid at k * grid + settle, and one after each burst of evidence."""
+    """TIMER events in [start, end) by time: the grid at k * grid + settle, and one after each burst of evidence.
+
+    `sessions` (SESSION_ROW, one a calendar, where no asset trades round the clock) keep the grid to their hours. Where
+    a bar is a `whole` session the grid is the closes, and evidence that comes while all are open waits for them.
+    """
     if grid_ns <= 0:
         raise DataRefused("the decision grid needs an interval above zero")
     first = -((settle_ns - start_ns) // grid_ns)
     grid = np.arange(first * grid_ns + settle_ns, end_ns, grid_ns, dtype=np.int64)
     evidence = np.sort(events["ts_known"][np.isin(events["kind"], (ev.SIGNAL, ev.SCORE))])
+    if sessions and whole:
+        grid = np.unique(np.concatenate([one["close_ns"] for one in sessions])) + settle_ns
+        grid = grid[(grid >= start_ns) & (grid < end_ns)]
+        evidence = evidence[~np.logical_and.reduce([_within(one, evidence, 0) for one in sessions])]
+    elif sessions:
+        grid = grid[np.logical_or.reduce([_within(one, grid - settle_ns, 1) for one in sessions])]
     after = _coalesced(evidence, coalesce_ns)
     after = np.setdiff1d(after[(after >= start_ns) & (after < end_ns)], grid)
     both = np.concatenate([ev.timer_events(grid, True), ev.timer_events(after, False)])
     both = both[np.argsort(both["ts_known"], kind="stable")]
     both["marks"][both["ts_known"] < backfill_before_ns] |= ev.BACKFILL
     return both
+
+
+def _within(sessions: np.ndarray, at_ns: np.ndarray, after: int) -> np.ndarray:
+    """Whether each time lies in [open + after, close + after), ns."""
+    k = np.searchsorted(sessions["open_ns"], at_ns - after, side="right") - 1
+    inside: np.ndarray = (k >= 0) & (at_ns - after < sessions["close_ns"][np.maximum(k, 0)])
+    return inside
 
 
 def _coalesced(evidence: np.ndarray, coalesce_ns: int) -> np.ndarray:
@@ -136,8 +174,10 @@ def assemble(
     assets: int = ev.NO_ASSET,
     underlyings: int = ev.NO_ASSET,
     marks: int = 0,
+    sessions: Sequence[np.ndarray] = (),
+    whole: bool = False,
 ) -> Tape:
-    """The validated tape of a window.
+    """The validated tape of a window; `sessions` and `whole` as in `timers`.
 
     `signals` are SIGNAL events whose source is an index into `publishers`; `marks` (SYNTHETIC) go on every
     event; the pieces' own arrays get their source numbers written in. Raises DataRefused.
@@ -155,6 +195,7 @@ def assemble(
     ticks = timers(
         np.concatenate(evidence) if evidence else np.zeros(0, ev.EVENT),
         window.load_ns, window.end_ns, clock.grid_ns, clock.settle_ns, clock.coalesce_ns, window.start_ns,
+        sessions, whole,
     )  # fmt: skip
     total = sum(map(len, parts)) + len(ticks)
     events = merge([*parts, ticks])

@@ -17,16 +17,22 @@ import numpy as np
 import polars as pl
 
 from confidence_engine.domain.errors import DataRefused, UsageError
+from confidence_engine.domain.event import DIVIDEND, SPLIT
 from confidence_engine.domain.units import DAY_NS, SECOND_NS, format_interval, parse_duration
 from confidence_engine.feeds.columns import canonical_symbol
 from confidence_engine.feeds.stamps import place
 
-__all__ = ["BAR_ROW", "FUNDING_ROW", "SCORE_ROW", "Clean", "Session", "bars", "funding", "scores"]
+__all__ = [
+    "BAR_ROW", "CORPORATE_ROW", "FUNDING_ROW", "SCORE_ROW", "Clean", "Session", "bars", "corporate", "funding",
+    "scores",
+]  # fmt: skip
 
 BAR_ROW: Final = np.dtype([("open_ns", "i8"), ("close_ns", "i8")] + [(name, "f8") for name in "ohlcv"])
 """One bar: when it opened and when it was over, ns; prices in quote per base; volume in base, NaN where unknown."""
 FUNDING_ROW: Final = np.dtype([("ts_ns", "i8"), ("rate", "f8")])
 """One payment: its stamp in ns and the fraction of notional that longs paid."""
+CORPORATE_ROW: Final = np.dtype([("ex_ns", "i8"), ("what", "i8"), ("value", "f8")])
+"""One action: midnight (UTC) of its ex-date, SPLIT or DIVIDEND, new shares for one old or quote a share."""
 SCORE_ROW: Final = np.dtype([("known_ns", "i8"), ("horizon_ns", "i8"), ("mean", "f8"), ("std", "f8")])
 """One score: when it was known, its horizon in ns, expected log return and standard deviation."""
 
@@ -146,6 +152,33 @@ def funding(
         (pl.col("rate").abs() > 0.5, "rate above 50 %"),
     ]
     return _settled(_judged(frame, reasons), ("at", "rate"), FUNDING_ROW, keys=("at",))
+
+
+def corporate(
+    raw: pl.DataFrame, mapping: dict[str, str], symbol: str | None = None, quote: str | None = None,
+    zone: str | None = None,
+) -> Clean:  # fmt: skip
+    """CORPORATE_ROW arrays from a raw table of ex-dates with a split ratio, a dividend, or both in a row.
+
+    A split of 1 and a dividend of 0 say that there was none. Raises DataRefused, UsageError.
+    """
+    stamps = place(raw[mapping["time"]], zone, dates=True)
+    named = _symbols(raw, mapping, symbol, quote)
+    parts = []
+    for what, column, none in ((SPLIT, "split", 1.0), (DIVIDEND, "dividend", 0.0)):
+        if column in mapping:
+            value = _number(raw, mapping[column]).fill_null(none)
+            part = named.with_columns(at=stamps.ns, why=stamps.why, value=value, what=pl.lit(what, pl.Int64))
+            parts.append(part.filter(pl.col("value") != none))
+    if not parts:
+        raise DataRefused("no column for split or dividend; name one with --map FIELD=COLUMN")
+    reasons = [
+        (pl.col("at") % DAY_NS != 0, "an ex-date is a date, without a time of day"),
+        (~_finite("value") | (pl.col("value") <= 0), "value missing or not above zero"),
+        ((pl.col("what") == SPLIT) & ~pl.col("value").is_between(0.001, 1000.0), "split beyond 1,000 to one"),
+    ]
+    frame = _judged(pl.concat(parts), reasons)
+    return _settled(frame, ("at", "what", "value"), CORPORATE_ROW, keys=("at", "what"))
 
 
 def scores(

@@ -57,6 +57,12 @@ FIELDS: Final[dict[str, tuple[Field, ...]]] = {
         Field("rate", ("funding_rate", "fundingrate", "rate")),
         _SYMBOL,
     ),
+    "corporate": (
+        Field("time", (*_STAMPS, "ex_date", "exdate")),
+        Field("split", ("split", "split_ratio", "stock_splits", "ratio"), False),
+        Field("dividend", ("dividend", "dividends", "amount", "cash"), False),
+        _SYMBOL,
+    ),
     "scores": (
         Field("known", ("ts_known", "known_at", "known")),
         Field("symbol", _SYMBOL.aliases),

@@ -28,6 +28,8 @@ class How:
     zone: str | None = None
     quote: str | None = None
     session: clean.Session | None = None
+    adjusted: bool = False
+    tokenised: bool = False
 
 
 class Report(NamedTuple):
@@ -39,8 +41,8 @@ class Report(NamedTuple):
 
 
 def intake(store: Store, kind: str, path: Path, how: How, ask: Ask | None = None) -> Report:
-    """Import one file of `kind` (bars, news, funding, scores). Raises DataRefused, UsageError, RunError."""
-    if kind in ("bars", "funding") or how.venue:
+    """Import one file of `kind` (bars, news, funding, scores, corporate). Raises DataRefused, UsageError, RunError."""
+    if kind in ("bars", "funding", "corporate") or how.venue:
         venue_named(how.venue)
     raw = read(path)
     try:
@@ -57,10 +59,11 @@ def intake(store: Store, kind: str, path: Path, how: How, ask: Ask | None = None
 
 def _batch(kind: str, raw: Raw, mapping: dict[str, str], how: How) -> tuple[Batch, dict[str, Any]]:
     rows_read = raw.rows.height + sum(raw.unread.values())
-    base = Batch(kind, raw.name, _digest(kind, raw, mapping, how), rows_read, how.venue, how.interval_ns)
+    base = Batch(kind, raw.name, _digest(kind, raw, mapping, how), rows_read, how.venue, how.interval_ns,
+                 adjusted=how.adjusted)  # fmt: skip
     unread = {"": raw.unread} if raw.unread else {}
     if kind == "news":
-        found = archive.items(raw.rows, mapping, how.symbols, how.quote, how.zone)
+        found = archive.items(raw.rows, mapping, how.symbols, how.quote, how.zone, how.tokenised)
         dropped = {"": {**raw.unread, **found.dropped}}
         notes: dict[str, Any] = {
             "midnight_stamps": found.midnight,
@@ -72,6 +75,7 @@ def _batch(kind: str, raw: Raw, mapping: dict[str, str], how: How) -> tuple[Batc
     notes = {}
     if kind == "bars":
         cleaned = clean.bars(raw.rows, mapping, how.interval_ns, symbol, how.quote, how.zone, how.session)
+        notes["adjusted"] = how.adjusted
         notes["volume_known"] = "volume" in mapping
         if how.interval_ns == DAY_NS:
             at = "00:00 UTC of the next day" if how.session is None else f"{how.session.at:%H:%M} {how.session.zone}"
@@ -85,4 +89,5 @@ def _batch(kind: str, raw: Raw, mapping: dict[str, str], how: How) -> tuple[Batc
 def _digest(kind: str, raw: Raw, mapping: dict[str, str], how: How) -> str:
     words = [kind, raw.sha256, how.venue, format_interval(how.interval_ns), repr(sorted(mapping.items()))]
     words += [repr(how.symbols), str(how.zone), str(how.quote), str(how.session)]
+    words += [name for name in ("adjusted", "tokenised") if getattr(how, name)]
     return hashlib.sha256("\0".join(words).encode()).hexdigest()

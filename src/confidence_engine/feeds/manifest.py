@@ -34,7 +34,10 @@ _NAME: Final = "manifest.json"
 
 
 class Series(msgspec.Struct, forbid_unknown_fields=True):
-    """One stored series. `rows_sha256` is over the rows themselves, `file_sha256` over the Parquet file."""
+    """One stored series; `adjusted` prices are comparable backwards.
+
+    `rows_sha256` is over the rows themselves, `file_sha256` over the Parquet file.
+    """
 
     kind: str
     venue: str
@@ -48,6 +51,7 @@ class Series(msgspec.Struct, forbid_unknown_fields=True):
     first_ns: int
     last_ns: int
     raw: dict[str, int] = {}
+    adjusted: bool = False
 
 
 class Import(msgspec.Struct, forbid_unknown_fields=True):

@@ -33,10 +33,12 @@ _KNOWN: Final = _table(ev.KIND_NAMES)
 _ONCE: Final = _table((ev.BAR, ev.FUNDING, ev.MARK, ev.SESSION, ev.TIMER))
 """Kinds of which a stream says one thing at a time."""
 
-_AFTER: Final = _table((ev.FILL, ev.FUNDING, ev.MARK, ev.BAR, ev.QUOTE, ev.TRADE, ev.SIGNAL, ev.SCORE))
+_AFTER: Final = _table(
+    (ev.FILL, ev.CORPORATE, ev.FUNDING, ev.MARK, ev.SESSION, ev.BAR, ev.QUOTE, ev.TRADE, ev.SIGNAL, ev.SCORE)
+)
 """Kinds that cannot be known before they happen."""
 
-_MARKS: Final = ev.DEGRADED | ev.BACKFILL | ev.SYNTHETIC
+_MARKS: Final = ev.DEGRADED | ev.BACKFILL | ev.SYNTHETIC | ev.ADJUSTED
 
 
 def merge(parts: Sequence[np.ndarray]) -> np.ndarray:
@@ -131,7 +133,8 @@ def _faults(events: np.ndarray, assets: int, underlyings: int) -> Iterator[tuple
             bad = np.zeros(len(events), bool)
             bad[chosen] = test(rows)
             yield bad, why
-    for of, limit in ((ev.BAR, assets), (ev.FUNDING, assets), (ev.SCORE, assets), (ev.SIGNAL, underlyings)):
+    for of, limit in ((ev.BAR, assets), (ev.FUNDING, assets), (ev.SCORE, assets), (ev.CORPORATE, assets),
+                      (ev.SIGNAL, underlyings)):  # fmt: skip
         yield (kind == of) & (events["asset"] >= limit), "its asset or underlying does not exist"
 
 
@@ -198,6 +201,11 @@ _BODY: Final[dict[int, tuple[tuple[Callable[[np.ndarray], np.ndarray], str], ...
         (_outside(ev.score_mean, -_BIG, _BIG), "mean missing"),
         (_outside(ev.score_std, _TINY, _BIG), "std missing or not above zero"),
         (_outside(ev.score_horizon, 1, _BIG), "horizon missing or not above zero"),
+    ),
+    ev.SESSION: ((lambda e: ~(_read(ev.session_close)(e) > _read(ev.session_open)(e)), "ends before it begins"),),
+    ev.CORPORATE: (
+        (lambda e: ~np.isin(_read(ev.corporate_what)(e), (ev.SPLIT, ev.DIVIDEND)), "neither a split nor a dividend"),
+        (_outside(ev.corporate_value, _TINY, _BIG), "value missing or not above zero"),
     ),
     ev.TIMER: ((lambda e: ~np.isin(_read(ev.timer_is_grid)(e), (0.0, 1.0)), "neither on the grid nor after evidence"),),
 }

@@ -38,6 +38,8 @@ def survey(store: Store, row: dict[str, Any]) -> dict[str, Any]:
         found = check(store.bars(symbol, venue, interval_ns), interval_ns)
     elif kind == "news":
         found = check_documents(store.documents(0, np.iinfo(np.int64).max))
+    elif kind == "corporate":
+        found = check_stamps(store.corporate(symbol, venue)["ex_ns"], DAY_NS)
     elif kind == "funding":
         found = check_stamps(store.funding(symbol, venue)["ts_ns"], MINUTE_NS)
     else:

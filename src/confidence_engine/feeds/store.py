@@ -21,14 +21,16 @@ from confidence_engine.domain.document import Document, known_at
 from confidence_engine.domain.errors import DataMissing, DataRefused, RunError, UsageError
 from confidence_engine.domain.units import WEEK_NS, format_interval, format_time
 from confidence_engine.feeds.cache import cache_path, encode_rows, mapped, rows_hash
-from confidence_engine.feeds.clean import BAR_ROW, FUNDING_ROW, SCORE_ROW
+from confidence_engine.feeds.clean import BAR_ROW, CORPORATE_ROW, FUNDING_ROW, SCORE_ROW
 from confidence_engine.feeds.items import combine, decode_documents, documents_hash, encode_documents
 from confidence_engine.feeds.manifest import Import, Manifest, Series, exclusive, read_manifest, write_manifest
 
 __all__ = ["Batch", "Receipt", "Store", "series_key", "venue_named"]
 
-_ROW: Final = {"bars": BAR_ROW, "funding": FUNDING_ROW, "scores": SCORE_ROW}
-_KEYS: Final = {"bars": ("open_ns",), "funding": ("ts_ns",), "scores": ("known_ns",)}
+_ROW: Final = {"bars": BAR_ROW, "corporate": CORPORATE_ROW, "funding": FUNDING_ROW, "scores": SCORE_ROW}
+_KEYS: Final = {
+    "bars": ("open_ns",), "corporate": ("ex_ns", "what"), "funding": ("ts_ns",), "scores": ("known_ns",),
+}  # fmt: skip
 _VENUE: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,31}")
 _SHOWN: Final = 3
 
@@ -48,6 +50,7 @@ class Batch:
     dropped: dict[str, dict[str, int]] = field(default_factory=dict)
     out_of_order: dict[str, int] = field(default_factory=dict)
     synthetic: bool = False
+    adjusted: bool = False
 
 
 class Receipt(NamedTuple):
@@ -124,6 +127,16 @@ class Store:
         """FUNDING_ROW [n] by ts_ns, mapped and read-only. Raises DataMissing, StoreDamaged."""
         return self._rows(series_key("funding", venue, symbol))
 
+    def corporate(self, symbol: str, venue: str) -> np.ndarray:
+        """CORPORATE_ROW [n] by ex_ns; empty where none is stored. Raises StoreDamaged."""
+        key = series_key("corporate", venue, symbol)
+        return self._rows(key) if key in read_manifest(self.folder).series else np.zeros(0, CORPORATE_ROW)
+
+    def is_adjusted(self, symbol: str, venue: str, interval_ns: int) -> bool:
+        """Whether the stored bars were imported as adjusted; False where none is stored."""
+        one = read_manifest(self.folder).series.get(series_key("bars", venue, symbol, interval_ns))
+        return one is not None and one.adjusted
+
     def scores(self) -> dict[tuple[str, str], np.ndarray]:
         """(symbol, venue) -> SCORE_ROW [n] by known_ns; venue "" means any. Empty where none is stored."""
         found = read_manifest(self.folder).series
@@ -157,6 +170,7 @@ class Store:
                 "first": format_time(one.first_ns),
                 "last": format_time(one.last_ns),
                 "synthetic": one.synthetic,
+                "adjusted": one.adjusted,
                 "raw": one.raw,
                 "rows_sha256": one.rows_sha256,
             }
@@ -218,6 +232,9 @@ class Store:
         for symbol, rows in sorted(batch.rows.items()):
             key = series_key(batch.kind, batch.venue, symbol, batch.interval_ns)
             old = manifest.series.get(key)
+            if old is not None and old.adjusted != batch.adjusted:
+                have, come = ("raw", "adjusted") if batch.adjusted else ("adjusted", "raw")
+                raise DataRefused(f"{key} holds {have} prices; {come} ones beside them would make a false move")
             before = np.empty(0, rows.dtype) if old is None else mapped(self.folder, old, rows.dtype)
             merged[key] = _joined(before, rows, _KEYS[batch.kind], symbol)
         return merged
@@ -253,6 +270,7 @@ class Store:
             kind=batch.kind, venue=batch.venue, symbol=symbol, interval_ns=batch.interval_ns,
             synthetic=batch.synthetic, file=file, file_sha256=sealed, rows_sha256=digest, rows=len(rows),
             first_ns=int(stamps[0]), last_ns=int(stamps[-1]), raw=counts,
+            adjusted=batch.adjusted,
         )  # fmt: skip
 
     def _sweep(self, manifest: Manifest) -> None:

@@ -13,7 +13,7 @@ from typing import Annotated, NamedTuple
 from confidence_engine.domain.jit import stage
 from confidence_engine.domain.params import Bound
 from confidence_engine.domain.units import HOUR_NS, MINUTE_NS
-from confidence_engine.kernel import orders, price
+from confidence_engine.kernel import orders, price, session
 from confidence_engine.kernel.margin import unit
 
 __all__ = ["IMMEDIATE", "PARTICIPATION", "VOLUME_BARS", "Params", "first", "release"]
@@ -35,7 +35,7 @@ def first(s, i, out, lots, margin, p):
     """Start a target of `lots` with `margin` quote behind all of it, and its protection."""
     b = s.book[i]
     b.plan_lots, b.plan_margin = lots, margin / abs(lots)
-    b.plan_until_ns = s.head[0].now_ns + p.patience_ns
+    b.plan_until_ns = session.clock(s, s.inst[i].calendar, s.head[0].now_ns) + p.patience_ns
     _next(s, i, out, p)
     orders.protect(s, i, out)
 
@@ -46,7 +46,7 @@ def release(s, i, out, p):
     b = s.book[i]
     if b.plan_lots == 0 or b.entry_id != 0 or s.asset[i].close_ns <= b.release_ns:
         return
-    if s.head[0].now_ns > b.plan_until_ns or b.lots == 0 or b.exit_id != 0:
+    if session.clock(s, s.inst[i].calendar, s.head[0].now_ns) > b.plan_until_ns or b.lots == 0 or b.exit_id != 0:
         b.plan_lots = 0
         return
     _next(s, i, out, p)

@@ -18,7 +18,7 @@ from typing import Annotated, NamedTuple
 from confidence_engine.domain.event import score_horizon, score_mean, score_std
 from confidence_engine.domain.jit import stage
 from confidence_engine.domain.params import Bound
-from confidence_engine.kernel import price
+from confidence_engine.kernel import price, session
 
 __all__ = ["Params", "hear_score", "measure"]
 
@@ -90,7 +90,8 @@ def _score(s, i, now_ns, d, p):
     """The score's part; it is dead after its horizon and fades with half of it."""
     a = s.asset[i]
     d.score_z, d.score_weight = math.nan, 0.0
-    age = now_ns - a.score_ns
+    c = s.inst[i].calendar
+    age = session.clock(s, c, now_ns) - session.clock(s, c, a.score_ns)
     if not p.use_score or a.score_ns == 0 or age >= a.score_horizon_ns:
         return False
     d.score_z = min(max(a.score_mean / a.score_std, -p.reaction_clip), p.reaction_clip)

@@ -14,18 +14,24 @@ from confidence_engine.domain.event import (
     BAR,
     CANCELLED,
     COMMAND,
+    CORPORATE,
+    DIVIDEND,
     FILL,
     FUNDING,
     LIQUIDATION,
     REJECT,
     SCORE,
+    SESSION,
     SIGNAL,
+    SPLIT,
     bar_close,
     bar_high,
     bar_low,
     bar_open,
     bar_volume,
     command_code,
+    corporate_value,
+    corporate_what,
     fill_fee,
     fill_leaves,
     fill_lots,
@@ -45,6 +51,7 @@ from confidence_engine.domain.event import (
 )
 from confidence_engine.domain.jit import stage
 from confidence_engine.domain.order import CMD_FLATTEN, CMD_HALT, CMD_LIMIT, CMD_RESUME
+from confidence_engine.kernel import session
 
 __all__ = ["sound"]
 
@@ -68,6 +75,10 @@ def sound(s, event):
         return event.asset < h.n_assets and _score(event)
     if kind == CANCELLED or kind == REJECT:
         return event.asset < h.n_assets and 0.0 <= reject_order(event) < WHOLE
+    if kind == SESSION:
+        return session.orderly(s, event)
+    if kind == CORPORATE:
+        return event.asset < h.n_assets and _corporate(s.asset[event.asset], event)
     if kind == COMMAND:
         code = command_code(event)
         return code == CMD_HALT or code == CMD_RESUME or code == CMD_FLATTEN or code == CMD_LIMIT
@@ -116,6 +127,15 @@ def _score(event):
     if not (math.isfinite(score_mean(event)) and 0.0 < score_std(event) < math.inf):
         return False
     return 0.0 < score_horizon(event) < 9.2e18
+
+
+@stage
+def _corporate(a, event):
+    """A split of a sane ratio, or a dividend above zero that is less than the price."""
+    what, value = corporate_what(event), corporate_value(event)
+    if what == SPLIT:
+        return 0.001 <= value <= 1000.0
+    return what == DIVIDEND and value > 0.0 and (value < a.price or (a.n_bars == 0 and value < math.inf))
 
 
 @stage

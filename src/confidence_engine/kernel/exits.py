@@ -14,7 +14,7 @@ from confidence_engine.domain.jit import stage
 from confidence_engine.domain.order import WHY_FLATTEN, WHY_STOP, WHY_TIME
 from confidence_engine.domain.params import Bound
 from confidence_engine.domain.units import DAY_NS, HOUR_NS, MINUTE_NS
-from confidence_engine.kernel import orders
+from confidence_engine.kernel import orders, session
 from confidence_engine.kernel.risk import HALT_FLATTEN
 
 __all__ = ["Params", "distance", "obey", "plan", "reach", "review"]
@@ -45,7 +45,7 @@ def plan(s, i, d, stop_distance, p):
     b.stop_ticks = orders.ticks_of(inst, d.price - d.side * stop_distance, -d.side)
     b.target_ticks = orders.ticks_of(inst, d.price + d.side * p.target_atr * atr, d.side)
     b.trail_from, b.trail_by = p.trail_from_atr * atr, p.trail_atr * atr
-    b.deadline_ns = s.head[0].now_ns + p.hold_ns
+    b.deadline_ns = session.clock(s, inst.calendar, s.head[0].now_ns) + p.hold_ns
     b.trailed, b.best = 0, math.nan
     d.stop_ticks, d.target_ticks, d.deadline_ns = b.stop_ticks, b.target_ticks, b.deadline_ns
 
@@ -60,7 +60,7 @@ def review(s, i, out):
         return
     if b.stop_id == 0:
         orders.reduce(s, i, out, WHY_STOP)
-    elif h.now_ns >= b.deadline_ns:
+    elif session.clock(s, s.inst[i].calendar, h.now_ns) >= b.deadline_ns:
         orders.reduce(s, i, out, WHY_TIME)
     else:
         _ratchet(s, i, out)

@@ -10,8 +10,10 @@ import math
 from typing import Annotated, NamedTuple
 
 from confidence_engine.domain.decision import (
+    GATE_ADJUSTED,
     GATE_COOLDOWN,
     GATE_DEGRADED,
+    GATE_MARKET_CLOSED,
     GATE_NO_EVIDENCE,
     GATE_NO_SHORT,
     GATE_ORDER_WORKING,
@@ -25,11 +27,11 @@ from confidence_engine.domain.decision import (
     GATE_WEAK_VOLUME,
     GATES,
 )
-from confidence_engine.domain.event import DEGRADED
+from confidence_engine.domain.event import ADJUSTED, DEGRADED
 from confidence_engine.domain.jit import stage
 from confidence_engine.domain.params import Bound
 from confidence_engine.domain.units import DAY_NS, HOUR_NS
-from confidence_engine.kernel import narrative
+from confidence_engine.kernel import narrative, session
 
 __all__ = ["Params", "check", "data"]
 
@@ -48,6 +50,7 @@ class Params(NamedTuple):
     cooldown_ns: Annotated[int, Bound("duration", 0, 30 * DAY_NS)] = 6 * HOUR_NS
     funding_patience: Annotated[float, Bound("ratio", 1.0, 100.0)] = 1.5
     waived: Annotated[int, Bound("count", 0, (1 << GATES) - 1)] = 0
+    refuse_adjusted: Annotated[bool, Bound("flag")] = False
 
 
 @stage
@@ -55,9 +58,10 @@ def data(s, i, now_ns, min_obs, stale_bars, p):
     """Bits that forbid believing the price of asset i: cold, stale, or an input it needs is missing."""
     a, inst = s.asset[i], s.inst[i]
     bits = 0
+    age = session.clock(s, inst.calendar, now_ns) - session.clock(s, inst.calendar, a.close_ns)
     if a.n_bars < min_obs or a.atr_n < 2:
         bits |= 1 << GATE_PRICE_COLD
-    if a.n_bars == 0 or now_ns - a.close_ns > stale_bars * inst.bar_ns:
+    if a.n_bars == 0 or age > stale_bars * inst.bar_ns:
         bits |= 1 << GATE_PRICE_STALE
     unfunded = inst.funding_ns > 0 and now_ns - a.funding_ns > p.funding_patience * inst.funding_ns
     if unfunded or (a.seen_marks & DEGRADED) != 0:
@@ -88,15 +92,20 @@ def check(s, i, now_ns, d, evidence, p):
 
 @stage
 def _timely(s, i, now_ns, d, p):
-    """One story one trade, one position an asset, and a pause after each."""
-    b = s.book[i]
+    """In a session, on prices as they were; one story one trade, one position an asset, and a pause after each."""
+    b, inst = s.book[i], s.inst[i]
     bits = 0
+    if not session.enterable(s, i, now_ns):
+        bits |= 1 << GATE_MARKET_CLOSED
+    if p.refuse_adjusted and (s.asset[i].seen_marks & ADJUSTED) != 0:
+        bits |= 1 << GATE_ADJUSTED
     if b.lots != 0:
         bits |= 1 << GATE_POSITION_OPEN
     if b.entry_id != 0 or b.exit_id != 0:
         bits |= 1 << GATE_ORDER_WORKING
     if d.stories > 0 and narrative.was_traded(s, d.underlying, i):
         bits |= 1 << GATE_SAME_STORY
-    if b.closed_ns > 0 and now_ns - b.closed_ns < p.cooldown_ns:
+    pause = session.clock(s, inst.calendar, now_ns) - session.clock(s, inst.calendar, b.closed_ns)
+    if b.closed_ns > 0 and pause < p.cooldown_ns:
         bits |= 1 << GATE_COOLDOWN
     return bits

@@ -34,10 +34,10 @@ from confidence_engine.domain.order import (
     WHY_TARGET,
     WHY_TRAIL,
 )
-from confidence_engine.kernel import orders
+from confidence_engine.kernel import orders, session
 from confidence_engine.kernel.margin import unit
 
-__all__ = ["blend", "book", "fund", "mark", "snapshot"]
+__all__ = ["blend", "book", "close", "fund", "mark", "note", "snapshot"]
 
 
 @stage
@@ -74,7 +74,7 @@ def book(s, event, out):
         if closed != 0 or held == 0:
             b.opened_ns, b.best = event.ts_event, math.nan
         if why == WHY_ENTRY and b.deadline_ns == 0:  # too late: its plan is gone, so it leaves at the next review
-            b.deadline_ns = event.ts_known
+            b.deadline_ns = session.clock(s, inst.calendar, event.ts_known)
     b.realised += gain
     b.fees += fee
     h.realised += gain
@@ -82,11 +82,11 @@ def book(s, event, out):
     h.balance += gain - fee
     h.turnover += abs(fill) * unit(inst) * price
     b.mark_price = price
-    row = _entry(s, i, event, out)
+    row = note(s, i, event, out)
     row.order_id, row.ticks, row.lots, row.price, row.fee_usd = order, int(fill_ticks(event)), fill, price, fee
     row.amount_usd, row.why = gain, why
     if b.lots == 0:
-        _close(s, i, event, out)
+        close(s, i, event, out)
 
 
 @stage
@@ -118,7 +118,7 @@ def _why(b, event, order):
 
 
 @stage
-def _entry(s, i, event, out):
+def note(s, i, event, out):
     """One row of what happened to the money."""
     h, head = s.head[0], out.head[0]
     row = out.entries[head.entries]
@@ -132,7 +132,7 @@ def _entry(s, i, event, out):
 
 
 @stage
-def _close(s, i, event, out):
+def close(s, i, event, out):
     """Flat again: no margin, no protection, no rest of an entry; the pause starts."""
     b = s.book[i]
     b.margin, b.closed_ns, b.deadline_ns = 0.0, event.ts_known, 0
@@ -163,7 +163,7 @@ def fund(s, event, out):
     b.margin += amount
     h.funding += amount
     h.balance += amount
-    row = _entry(s, i, event, out)
+    row = note(s, i, event, out)
     row.kind, row.lots, row.price, row.rate, row.amount_usd = FUNDING, b.lots, price, funding_rate(event), amount
 
 

@@ -1,7 +1,7 @@
 """What is being told: stories, each counted once however often it is retold.
 
 The unit of evidence is the cluster. A story weighs w_i = c_i r_i v_i q_i 2^(-age / half-life)
-and lives while w_i >= w_min; q_i = 1 - (1 - q)^n over its n independent publishers, so the
+(age in trading time) and lives while w_i >= w_min; q_i = 1 - (1 - q)^n over its n independent publishers, so the
 same publisher saying it again adds nothing. The reading N = sum(w s) / sum(w) is compared with
 past readings of the same underlying: ONE reading a story, taken when it came alive and learnt
 only when it and every story that reading held are asleep: no live story is part of its own yardstick.
@@ -27,6 +27,7 @@ from confidence_engine.domain.event import (
 from confidence_engine.domain.jit import stage
 from confidence_engine.domain.params import Bound
 from confidence_engine.domain.units import DAY_NS, MINUTE_NS
+from confidence_engine.kernel import session
 from confidence_engine.kernel.state import ITEMS
 
 __all__ = ["Params", "hear", "mark_traded", "measure", "settle", "was_traded"]
@@ -135,7 +136,7 @@ def _place(s, u, now_ns, p):
         if item.asleep == 1 and now_ns - item.since_ns > p.memory_ns:
             _fold(s, u, item, p)
             return k
-        w = _weight(item, now_ns, p)
+        w = _weight(s, u, item, now_ns, p)
         if w < least:
             weakest, least = k, w
     s.head[0].clusters_full += 1
@@ -145,12 +146,13 @@ def _place(s, u, now_ns, p):
 
 
 @stage
-def _weight(item, now_ns, p):
+def _weight(s, u, item, now_ns, p):
     """w_i at `now_ns`; exactly one exponential, and a power that is the same multiplications compiled or not."""
     unsaid = 1.0
     for _ in range(item.n_publishers):
         unsaid *= 1.0 - p.publisher_weight
-    age = float(now_ns - item.since_ns) / p.half_life_ns
+    c = s.told[u].calendar
+    age = float(session.clock(s, c, now_ns) - session.clock(s, c, item.since_ns)) / p.half_life_ns
     return item.certainty * item.relevance * item.novelty * (1.0 - unsaid) * math.exp(-LN2 * age)
 
 
@@ -171,7 +173,7 @@ def measure(s, u, now_ns, p):
         if item.n_documents == 0 or item.asleep == 1:
             continue
         left -= 1
-        w = _weight(item, now_ns, p)
+        w = _weight(s, u, item, now_ns, p)
         if w < p.w_min:
             item.asleep, told.unsettled = 1, 1
             told.awake -= 1

@@ -3,8 +3,9 @@
 Volatility is an exponentially weighted variance of log returns a bar (RiskMetrics Technical
 Document, 1996, p. 78), bias-corrected and shrunk to the class prior while history is short.
 Range is Wilder's ATR (New Concepts in Technical Trading Systems, 1978, p. 21) on closed frames
-of fixed length. Participation is the surprise of log volume against the same hour of the
-week, before three weeks are known against the hour of the day, before that against all hours.
+of fixed length; in a market with sessions frames are counted from the open. Participation is the surprise
+of log volume against the same hour of the week, before three weeks are known against the hour of the day,
+before that against all hours; with sessions hours are local, and a whole session is one of its weekday.
 Every score is taken before the current bar enters the statistics it is measured against.
 """
 
@@ -17,9 +18,10 @@ from confidence_engine.domain.event import bar_close, bar_high, bar_low, bar_ope
 from confidence_engine.domain.jit import stage
 from confidence_engine.domain.params import Bound
 from confidence_engine.domain.units import DAY_NS, HOUR_NS, MINUTE_NS
+from confidence_engine.kernel import session
 from confidence_engine.kernel.state import RING_BARS
 
-__all__ = ["Params", "at", "observe", "recent_volume", "since"]
+__all__ = ["Params", "at", "frame_of", "observe", "recent_volume", "since"]
 
 LN2 = math.log(2.0)
 SECOND = 1e-9
@@ -88,9 +90,25 @@ def _volatility(s, i, close_ns, close, p):
 def _bars(s, i, passed_ns, counted):
     """Bars of time that passed, at least one: round the clock a missing bar is time, in sessions only bars count."""
     inst = s.inst[i]
-    if s.klass[inst.klass].year_s >= 365 * 86400.0:
+    if inst.calendar == 0 and s.klass[inst.klass].year_s >= 365 * 86400.0:
         return max(1.0, math.floor(passed_ns / inst.bar_ns + 0.5))
     return max(1.0, float(counted))
+
+
+@stage
+def frame_of(s, i, close_ns, frame_ns):
+    """Id of the frame of `frame_ns` that holds the instant before `close_ns`; it never falls while time goes on.
+
+    Round the clock frames are multiples of their length since 1970. With sessions they start anew at every open, the
+    last of a session is as short as the rest of it, and frames of whole days are as many sessions.
+    """
+    c = s.inst[i].calendar
+    k, opened_ns = session.number(s, c, close_ns) if c > 0 else (-1, 0)
+    if k < 0:
+        return (close_ns - 1) // frame_ns
+    if frame_ns >= DAY_NS:
+        return k // (frame_ns // DAY_NS)
+    return k * ((DAY_NS + frame_ns - 1) // frame_ns) + (close_ns - 1 - opened_ns) // frame_ns
 
 
 @stage
@@ -98,7 +116,7 @@ def _frame(s, i, close_ns, p):
     """Wilder's ATR over closed frames; a frame is closed by the first bar that ends after it."""
     a = s.asset[i]
     frame_ns = max(p.atr_frame_ns, a.bar_ns)
-    frame = (close_ns - 1) // frame_ns
+    frame = frame_of(s, i, close_ns, frame_ns)
     if a.n_bars == 0:
         a.frame, a.frame_high, a.frame_low, a.frame_prior = frame, a.high, a.low, a.open
     elif frame != a.frame:
@@ -124,13 +142,17 @@ def _participation(s, i, close_ns, volume, p):
     a = s.asset[i]
     if math.isnan(volume):
         return
-    hour = (close_ns - 1) // HOUR_NS
+    hour = (close_ns - 1 + session.offset(s, i, close_ns - 1)) // HOUR_NS
+    whole = s.inst[i].calendar > 0 and a.bar_ns >= DAY_NS  # a bar a weekday
+    if whole:
+        hour -= hour % 24
     day, week = 1 + hour % 24, 25 + hour % 168
     score = -4.0 * (1.0 - a.silent)
     if volume > 0.0:
         x = math.log(volume)
         g, d, w = s.slot[i, 0], s.slot[i, day], s.slot[i, week]
         k = max(p.volume_prior_weeks * HOUR_NS / a.bar_ns, 1.0)  # bars of one hour of the week in that time
+        k = max(p.volume_prior_weeks, 1.0) if whole else k
         centre = (d.count * d.centre + k * g.centre) / (d.count + k)
         centre = (w.count * w.centre + k * centre) / (w.count + k)
         spread = (d.count * d.deviation + k * g.deviation) / (d.count + k)

@@ -16,14 +16,15 @@ import numpy as np
 from confidence_engine.domain.instrument import CLASSES, INSTRUMENT_ROW, MAX_TIERS, TIER_ROW
 
 __all__ = [
-    "ASSET", "BOOK", "CLASS", "HEAD", "ITEM", "ITEMS", "RING", "RING_BARS", "SLOT", "SLOTS", "STATE_SCHEMA",
-    "State", "UNDERLYING", "capacity", "record_of", "new_state", "state_hash",
+    "ASSET", "BOOK", "CALENDAR", "CLASS", "HEAD", "ITEM", "ITEMS", "RING", "RING_BARS", "SESSION", "SESSIONS", "SLOT",
+    "SLOTS", "STATE_SCHEMA", "State", "UNDERLYING", "capacity", "record_of", "new_state", "state_hash",
 ]  # fmt: skip
 
 STATE_SCHEMA: Final = 1
 RING_BARS: Final = 512
 ITEMS: Final = 64
 SLOTS: Final = 1 + 24 + 168
+SESSIONS: Final = 128
 CAPACITIES: Final = (64, 128, 256)
 
 
@@ -57,8 +58,9 @@ SLOT: Final = record_of("centre", "deviation", "count:i")
 
 # What is being told about an underlying.
 UNDERLYING: Final = record_of(
-    "klass:i", "due:i", "awake:i", "unsettled:i", "oldest_ns:i", "centre", "spread2", "readings:i", "measured_ns:i",
-    "live:i", "amount", "weight", "story", "z_story", "since_ns:i", "lead:i", "lead_slot:i", "newest_ns:i",
+    "klass:i", "calendar:i", "due:i", "awake:i", "unsettled:i", "oldest_ns:i", "centre", "spread2", "readings:i",
+    "measured_ns:i", "live:i", "amount", "weight", "story", "z_story", "since_ns:i", "lead:i", "lead_slot:i",
+    "newest_ns:i",
 )  # fmt: skip
 
 # One story, however often retold.
@@ -78,6 +80,10 @@ BOOK: Final = record_of(
     "trailed:i", "plan_lots:i", "plan_margin", "plan_until_ns:i", "last_gates:i", "rejected:i", "release_ns:i",
 )  # fmt: skip
 
+# How many sessions of a calendar were seen, and the last SESSIONS of them; row 0 is round the clock and stays empty.
+CALENDAR: Final = record_of("sessions:i")
+SESSION: Final = record_of("open_ns:i", "close_ns:i", "offset_ns:i", "span_ns:i", "before_ns:i")
+
 
 class State(NamedTuple):
     """The whole state; A = capacity in assets, U = in underlyings (equal to A), C = classes."""
@@ -92,6 +98,8 @@ class State(NamedTuple):
     book: np.ndarray  # BOOK [A]
     inst: np.ndarray  # INSTRUMENT_ROW [A]
     tier: np.ndarray  # TIER_ROW [A, MAX_TIERS]
+    calendar: np.ndarray  # CALENDAR [K + 1]
+    session: np.ndarray  # SESSION [K + 1, SESSIONS]
 
 
 def capacity(count: int) -> int:
@@ -111,10 +119,12 @@ def new_state(
     priors [C, 3] of (annual volatility, spread of story readings, trading seconds a year), start equity in USD.
     """
     size = capacity(max(len(rows), len(underlying_classes)))
+    calendars = 1 + int(rows["calendar"].max(initial=0))
     state = State(
         np.zeros(1, HEAD), np.zeros(size, ASSET), np.zeros((size, RING_BARS), RING), np.zeros((size, SLOTS), SLOT),
         np.zeros(size, UNDERLYING), np.zeros((size, ITEMS), ITEM), np.zeros(len(CLASSES), CLASS), np.zeros(size, BOOK),
         np.zeros(size, INSTRUMENT_ROW), np.zeros((size, MAX_TIERS), TIER_ROW),
+        np.zeros(calendars, CALENDAR), np.zeros((calendars, SESSIONS), SESSION),
     )  # fmt: skip
     state.inst[: len(rows)] = rows
     state.tier[: len(rows)] = tiers
@@ -122,6 +132,9 @@ def new_state(
     for name in ("open", "high", "low", "price", "atr", "volume_z", "score_mean", "score_std"):
         state.asset[name] = np.nan
     state.told["klass"][: len(underlying_classes)] = underlying_classes
+    for u in range(len(underlying_classes)):  # stories are told on the clock that all instruments of it share
+        kept = np.unique(rows["calendar"][rows["underlying"] == u])
+        state.told["calendar"][u] = kept[0] if len(kept) == 1 else 0
     for name in ("story", "z_story"):
         state.told[name] = np.nan
     state.klass["annual_variance"], state.klass["prior_spread2"] = priors[:, 0] ** 2, priors[:, 1] ** 2

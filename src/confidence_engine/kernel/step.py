@@ -17,6 +17,7 @@ import math
 
 from confidence_engine.domain.decision import (
     GATE_COOLDOWN,
+    GATE_MARKET_CLOSED,
     GATE_NO_SHORT,
     GATE_ORDER_WORKING,
     GATE_POSITION_OPEN,
@@ -24,16 +25,19 @@ from confidence_engine.domain.decision import (
     GATES,
 )
 from confidence_engine.domain.event import (
+    ADJUSTED,
     BACKFILL,
     BAR,
     CANCELLED,
     COMMAND,
+    CORPORATE,
     DEGRADED,
     FILL,
     FUNDING,
     LIQUIDATION,
     REJECT,
     SCORE,
+    SESSION,
     SIGNAL,
     SYNTHETIC,
     TIMER,
@@ -46,6 +50,7 @@ from confidence_engine.domain.units import HOUR_NS
 from confidence_engine.kernel import (
     algos,
     confidence,
+    corporate,
     divergence,
     door,
     exits,
@@ -55,6 +60,7 @@ from confidence_engine.kernel import (
     orders,
     price,
     risk,
+    session,
     sizing,
 )
 from confidence_engine.kernel.out import STATUS_NUMBER, STATUS_ORDER, STATUS_UNKNOWN_KIND, STATUS_UNSOUND
@@ -62,9 +68,15 @@ from confidence_engine.kernel.out import STATUS_NUMBER, STATUS_ORDER, STATUS_UNK
 __all__ = ["step"]
 
 IN_POSITION = (
-    1 << GATE_POSITION_OPEN | 1 << GATE_ORDER_WORKING | 1 << GATE_NO_SHORT | 1 << GATE_SAME_STORY | 1 << GATE_COOLDOWN
+    1 << GATE_POSITION_OPEN
+    | 1 << GATE_ORDER_WORKING
+    | 1 << GATE_NO_SHORT
+    | 1 << GATE_SAME_STORY
+    | 1 << GATE_COOLDOWN
+    | 1 << GATE_MARKET_CLOSED
 )
-"""Bits that do not weaken a case against the position held: they only forbid a new entry."""
+"""Bits that do not weaken a case against the position held: they only forbid a new entry. A reduction that is decided
+while the market is closed waits at the venue for the open."""
 
 ENTERED = 1 << 62
 """Private mark of a case that passed its gates and waits for its turn to be sized."""
@@ -99,6 +111,10 @@ def step(s, event, p, out):
         ledger.fund(s, event, out)
     elif kind == CANCELLED or kind == REJECT:
         orders.settle(s, event, kind == REJECT)
+    elif kind == SESSION:
+        session.begin(s, event)
+    elif kind == CORPORATE:
+        corporate.adjust(s, event, out)
     elif kind == COMMAND:
         _obey(s, event, out)
     else:
@@ -179,7 +195,7 @@ def _judge(s, i, event, p, out):
         head.decisions += 1
     else:
         _count(out, d.gates)
-    a.seen_marks &= SYNTHETIC
+    a.seen_marks &= SYNTHETIC | ADJUSTED
 
 
 @stage
@@ -191,7 +207,7 @@ def _describe(s, i, event, d):
     d.volume_z, d.warmth, d.equity, d.size_r = a.volume_z, a.warmth, h.equity, 0.0
     d.held_lots, d.target_lots = b.lots, b.lots
     d.stop_ticks, d.target_ticks, d.deadline_ns, d.margin_usd = b.stop_ticks, b.target_ticks, b.deadline_ns, b.margin
-    d.marks = (event.marks | a.seen_marks) & (DEGRADED | SYNTHETIC)
+    d.marks = (event.marks | a.seen_marks) & (DEGRADED | SYNTHETIC | ADJUSTED)
     d.regime, d.findings, d.crowd, d.edge = 0, 0, 1.0, math.nan
     d.gap_short, d.gap_mid, d.gap_long, d.anticipation = math.nan, math.nan, math.nan, math.nan
     d.market, d.quality, d.conviction = math.nan, math.nan, math.nan

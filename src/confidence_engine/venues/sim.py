@@ -18,9 +18,12 @@ import numpy as np
 from confidence_engine.domain.event import (
     EVENT,
     REJECT,
+    SPLIT,
     bar_close,
     bar_open,
     bar_volume,
+    corporate_value,
+    corporate_what,
     funding_mark,
     funding_rate,
 )
@@ -40,12 +43,12 @@ from confidence_engine.domain.order import (
 )
 from confidence_engine.domain.params import Bound
 from confidence_engine.domain.units import MILLI_NS, MINUTE_NS, SECOND_NS
-from confidence_engine.kernel import orders
+from confidence_engine.kernel import corporate, orders, session
 from confidence_engine.kernel.margin import unit
 from confidence_engine.kernel.state import record_of
 from confidence_engine.venues.sim_fills import drop, fill, free, liquidate_gap, protect, slip, tell
 
-__all__ = ["PAST", "QUEUE", "WORK", "WORKS", "Params", "Venue", "accept", "fund", "match", "new_venue"]
+__all__ = ["PAST", "QUEUE", "WORK", "WORKS", "Params", "Venue", "accept", "adjust", "fund", "match", "new_venue"]
 
 PAST: Final = 12
 WORKS: Final = 8
@@ -196,12 +199,51 @@ def fund(v, s, event):
 
 
 @stage
+def adjust(v, s, event):
+    """A split or dividend at the open of its ex-date: position, past bars and working orders in new measure."""
+    i, value = event.asset, corporate_value(event)
+    pos, inst = v.pos[i], s.inst[i]
+    split = corporate_what(event) == SPLIT
+    if split:
+        _split(v, i, value, unit(inst))
+    else:
+        v.head[0].balance += pos.lots * unit(inst) * value
+        pos.price = pos.price - value if pos.price > value else pos.price
+    for k in range(WORKS):
+        w = v.work[i, k]
+        if w.order_id == 0:
+            continue
+        if split:
+            w.lots, w.margin_a_lot = corporate.whole(w.lots, value), w.margin_a_lot / value
+            w.trigger, w.next_trigger = corporate.rescale(w.trigger, value), corporate.rescale(w.next_trigger, value)
+        else:
+            w.trigger = corporate.lower(w.trigger, inst.tick, value)
+            w.next_trigger = corporate.lower(w.next_trigger, inst.tick, value)
+
+
+@stage
+def _split(v, i, g, one):
+    """The position in new shares, a broken lot paid out at the last price; past volumes in new shares."""
+    pos = v.pos[i]
+    pos.price, pos.entry_price = pos.price / g, pos.entry_price / g
+    if pos.lots != 0:
+        kept = corporate.whole(pos.lots, g)
+        broken = pos.lots * g - kept
+        if abs(broken) > 1e-9:
+            v.head[0].balance += broken * one * (pos.price - pos.entry_price)
+        pos.margin *= kept / (pos.lots * g)
+        pos.lots = kept
+    for k in range(min(pos.n_bars, PAST)):
+        v.past[i, k].volume *= g
+
+
+@stage
 def match(v, s, event, p):
     """One bar of asset i against everything that works there; fills are known when the bar is."""
     i = event.asset
-    pos, inst = v.pos[i], s.inst[i]
+    pos = v.pos[i]
     if pos.lots != 0 or pos.works > 0:
-        opened = event.ts_event - inst.bar_ns
+        opened = session.opened(s, i, event.ts_event)
         _conditions(v, s, event, p)
         _wake(v, i, event, opened, p)
         liquidate_gap(v, s, event, p)
