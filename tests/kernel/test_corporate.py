@@ -112,7 +112,9 @@ def test_a_dividend_pays_longs_and_costs_shorts_what_the_price_will_fall(lots: i
     assert abs(state.book[0].stop_ticks - (9_500 - paid * 100)) <= 0.5 + 1e-6
 
 
-@pytest.mark.parametrize(("what", "value"), [(3, 1.0), (SPLIT, 0.0), (SPLIT, 5000.0), (DIVIDEND, 0.0), (DIVIDEND, 100.0)])
+@pytest.mark.parametrize(
+    ("what", "value"), [(3, 1.0), (SPLIT, 0.0), (SPLIT, 5000.0), (DIVIDEND, 0.0), (DIVIDEND, 100.0)]
+)
 def test_what_cannot_be_stops_the_run(what: int, value: float) -> None:
     state = holding(10)
     out = feed(state, [corporate(0, int(new_york(2)["open_ns"][1]), what, value)], P)

@@ -68,13 +68,18 @@ def test_an_order_of_the_evening_gets_the_next_open(late_ns: int) -> None:
 def test_a_holding_of_three_sessions_leaves_at_the_fourth_open() -> None:
     _, _, out = played({}, exits={"hold_ns": 3 * 86_400 * SECOND_NS, "stop_atr": 19.0, "target_atr": 49.0})
     rows, done = new_york(N), fills(out)
-    assert [int(t) for t in np.searchsorted(rows["open_ns"], done["ts_event"], side="right") - 1] == [TOLD + 1, TOLD + 4]
+    assert [int(t) for t in np.searchsorted(rows["open_ns"], done["ts_event"], side="right") - 1] == [
+        TOLD + 1,
+        TOLD + 4,
+    ]
 
 
 def test_a_venue_and_its_client_agree_after_splits_and_dividends() -> None:
     """A split before the fill, a dividend and a split while held: lots, cash and every working trigger agree."""
     actions = {TOLD + 1: (SPLIT, 2.0), TOLD + 3: (DIVIDEND, 0.5), TOLD + 5: (SPLIT, 1.5)}
-    state, venue, out = played(actions, exits={"hold_ns": 300 * 86_400 * SECOND_NS, "stop_atr": 19.0, "target_atr": 49.0})
+    state, venue, out = played(
+        actions, exits={"hold_ns": 300 * 86_400 * SECOND_NS, "stop_atr": 19.0, "target_atr": 49.0}
+    )
     assert len(fills(out)) == 1
     assert state.book[0].lots == venue.pos[0].lots != 0
     assert state.head[0].balance == pytest.approx(venue.head[0].balance, abs=1e-6)

@@ -22,8 +22,8 @@ from confidence_engine.domain.units import DAY_NS
 
 __all__ = [
     "DAYS_A_YEAR", "ENTRY_COLUMNS", "MIN_DAYS", "TRADE", "Drawdown", "Estimate", "Exposure", "Performance",
-    "daily_equity", "drawdown", "exposure", "hold_curve", "measure", "minimum_track_days", "payoff_ratio", "sharpe",
-    "trades_from_fills", "wilson", "win_rate",
+    "daily_equity", "drawdown", "exposure", "hold_curve", "measure", "minimum_track_days", "payoff_ratio",
+    "session_equity", "sharpe", "trades_from_fills", "wilson", "win_rate",
 ]  # fmt: skip
 
 DAYS_A_YEAR: Final = {"crypto": 365.0, "equity": 252.0, "fx": 252.0, "commodity": 252.0, "index": 252.0}
@@ -137,8 +137,10 @@ def _adjust(running: dict[int, _Open], asset: int, row: np.void) -> None:
     ratio = float(row["rate"])
     left = held.lots_in - held.lots_out + held.sign * int(row["lots"])
     if math.isfinite(ratio):
-        bought = max(round(held.lots_in * ratio), left)
-        held = held._replace(lots_in=bought, lots_out=bought - left)
+        broken = (held.lots_in - held.lots_out) * ratio - left  # paid out; its gain is the amount of the row
+        cost = broken * held.cash_in / (held.lots_in * ratio)
+        bought = max(round(held.lots_in * ratio - broken), left)
+        held = held._replace(lots_in=bought, lots_out=bought - left, cash_in=held.cash_in - cost)
     running[asset] = held._replace(funding=held.funding + float(row["amount_usd"]))
 
 
