@@ -98,9 +98,7 @@ def _closes(sources: Sources) -> np.ndarray | None:
     return np.unique(np.concatenate([rows["close_ns"] for rows in sources.sessions.values()]))
 
 
-def outcomes(
-    config: Config, sources: Sources, decisions: np.ndarray, horizon_ns: int | None = None
-) -> np.ndarray:
+def outcomes(config: Config, sources: Sources, decisions: np.ndarray, horizon_ns: int | None = None) -> np.ndarray:
     """LABEL [m]: the event Y for the first case of each story, or score, and asset whose gap passed the trigger.
 
     One label a story, or a stored score where no story spoke, however often it was judged and whether or not the

@@ -68,7 +68,11 @@ from confidence_engine.kernel.out import STATUS_NUMBER, STATUS_ORDER, STATUS_UNK
 __all__ = ["step"]
 
 IN_POSITION = (
-    1 << GATE_POSITION_OPEN | 1 << GATE_ORDER_WORKING | 1 << GATE_NO_SHORT | 1 << GATE_SAME_STORY | 1 << GATE_COOLDOWN
+    1 << GATE_POSITION_OPEN
+    | 1 << GATE_ORDER_WORKING
+    | 1 << GATE_NO_SHORT
+    | 1 << GATE_SAME_STORY
+    | 1 << GATE_COOLDOWN
     | 1 << GATE_MARKET_CLOSED
 )
 """Bits that do not weaken a case against the position held: they only forbid a new entry. A reduction that is decided
