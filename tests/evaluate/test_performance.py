@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from scipy.stats import binomtest
 
 from confidence_engine.domain.errors import DataRefused
-from confidence_engine.domain.event import FILL, FUNDING, LIQUIDATION, REJECT
+from confidence_engine.domain.event import CORPORATE, FILL, FUNDING, LIQUIDATION, REJECT
 from confidence_engine.domain.order import WHY_ENTRY, WHY_LIQUIDATED, WHY_REVERSED, WHY_STOP
 from confidence_engine.domain.units import DAY_NS, HOUR_NS, parse_time
 from confidence_engine.evaluate.performance import (
@@ -25,6 +25,7 @@ from confidence_engine.evaluate.performance import (
     measure,
     minimum_track_days,
     payoff_ratio,
+    session_equity,
     sharpe,
     trades_from_fills,
     win_rate,
@@ -284,3 +285,40 @@ def test_measure_puts_the_figures_together() -> None:
     ruined = measure(ts, np.linspace(100, -5, len(ts)), fills[:0], [1.0])
     assert ruined.sharpe.value is None
     assert ruined.max_drawdown.fraction > 1.0
+
+
+def test_a_split_and_a_dividend_belong_to_the_trade_they_happen_in() -> None:
+    """Ten shares at 100 become twenty, pay 20 in all and are sold at 55: 100 + 20 less nothing."""
+    fills = ledger(
+        {"lots": 10, "price": 100.0, "why": WHY_ENTRY},
+        {"kind": CORPORATE, "lots": 10, "price": 52.0, "rate": 2.0},
+        {"kind": CORPORATE, "lots": 0, "price": 51.0, "rate": math.nan, "amount_usd": 20.0},
+        {"lots": -20, "price": 55.0, "why": WHY_STOP},
+    )
+    (trade,) = trades_from_fills(fills, [1.0])
+    assert trade["pnl_usd"] == pytest.approx(120.0)
+    assert (trade["entry_price"], trade["lots"]) == (50.0, 20)
+    held = exposure(np.array([T0, T0 + 4 * HOUR_NS]), np.array([1e4, 1e4]), fills, [1.0])
+    assert held.mean_gross == pytest.approx(0.75 * 0.1)
+
+
+def test_a_broken_lot_of_a_split_is_money_of_the_trade() -> None:
+    fills = ledger(
+        {"lots": -5, "price": 100.0, "why": WHY_ENTRY},
+        {"kind": CORPORATE, "lots": 3, "price": 200.0, "rate": 0.5, "amount_usd": -3.0},
+        {"lots": 2, "price": 190.0, "why": WHY_STOP},
+    )
+    (trade,) = trades_from_fills(fills, [1.0])
+    assert trade["pnl_usd"] == pytest.approx(2 * (200.0 - 190.0) - 3.0)
+
+
+def test_a_day_of_a_market_with_sessions_is_a_session() -> None:
+    """Friday's bar is known on Friday evening, so Saturday and Sunday are no days of zero return."""
+    closes = T0 + np.array([0, 1, 4, 5]) * DAY_NS + 21 * HOUR_NS
+    ts = np.sort(np.concatenate([[T0], closes + HOUR_NS, T0 + np.arange(6) * DAY_NS + HOUR_NS]))
+    equity = 100.0 + np.searchsorted(closes, ts)
+    ends, values = session_equity(ts, equity, closes)
+    assert ends.tolist() == [T0, *closes.tolist()]
+    assert values.tolist() == [100.0, 101.0, 102.0, 103.0, 104.0]
+    assert len(daily_equity(ts, equity)[0]) > len(ends)
+    assert session_equity(ts[:1], equity[:1], closes)[1].tolist() == [100.0]

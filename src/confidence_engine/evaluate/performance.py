@@ -137,8 +137,10 @@ def _adjust(running: dict[int, _Open], asset: int, row: np.void) -> None:
     ratio = float(row["rate"])
     left = held.lots_in - held.lots_out + held.sign * int(row["lots"])
     if math.isfinite(ratio):
-        bought = max(round(held.lots_in * ratio), left)
-        held = held._replace(lots_in=bought, lots_out=bought - left)
+        broken = (held.lots_in - held.lots_out) * ratio - left  # paid out; its gain is the amount of the row
+        cost = broken * held.cash_in / (held.lots_in * ratio)
+        bought = max(round(held.lots_in * ratio - broken), left)
+        held = held._replace(lots_in=bought, lots_out=bought - left, cash_in=held.cash_in - cost)
     running[asset] = held._replace(funding=held.funding + float(row["amount_usd"]))
 
 

@@ -74,8 +74,11 @@ def random_entry_percentile(
             raise DataMissing(f"asset {asset} was traded, but there are no bars to draw random entries from")
         rows = bars[asset]
         rows = rows[(rows["open_ns"] >= start_ns) & (rows["open_ns"] <= end_ns)]
+        if len(rows) == 0:
+            raise DataMissing("a traded asset has no bars in the period to draw random entries from")
         some = None if live is None else _live_bars(rows, live.get(asset, np.zeros(0, np.int64)))
-        net = _draw(trades[trades["asset"] == asset], rows, some, slippage[asset], draws, rng)
+        mine = trades[trades["asset"] == asset]
+        net = _draw(mine, rows, _holdings(mine, bars[asset]), some, slippage[asset], draws, rng)
         if net is None:
             return RandomEntries(None, None, actual, None, None, len(trades), draws, seed, _WRONG_FIT)
         total += net
@@ -99,18 +102,17 @@ def _live_bars(bars: np.ndarray, hours: np.ndarray) -> np.ndarray:
 
 
 def _draw(
-    trades: np.ndarray, bars: np.ndarray, live: np.ndarray | None, slippage: float, draws: int,
+    trades: np.ndarray, bars: np.ndarray, held: np.ndarray, live: np.ndarray | None, slippage: float, draws: int,
     rng: np.random.Generator,
 ) -> np.ndarray | None:  # fmt: skip
     """Net USD f8[draws] of one asset's trades at random times; entry and exit at opens; None if they do not fit.
 
-    live: indices of the bars to enter at. Two entries that are k of them apart are at least k bars apart, so what
+    held: bars each trade was held; live: indices of the bars to enter at. Two entries that are k of them apart are at least k bars apart, so what
     does not overlap among them does not overlap among all, and no exit lies beyond the last of them.
     """
     opens = bars["o"].astype(np.float64)
     if not np.all(opens > 0.0):
         raise DataRefused("bars with an open that is missing or not above zero")
-    held = _holdings(trades, bars)
     at = np.arange(len(bars)) if live is None else live
     free = len(at) - 1 - int(held.sum())
     if free < 0:
@@ -130,9 +132,7 @@ def _draw(
 
 
 def _holdings(trades: np.ndarray, bars: np.ndarray) -> np.ndarray:
-    """Whole bars i8[k] that each trade was held, at least one."""
-    if len(bars) == 0:
-        raise DataMissing("a traded asset has no bars in the period to draw random entries from")
+    """Bars i8[k] of its market that each trade was held, at least one: nights and weekends are none."""
     first, last = (np.searchsorted(bars["open_ns"], trades[name], side="right") for name in ("entry_ns", "exit_ns"))
     whole: np.ndarray = (last - first).astype(np.int64)
     whole[whole < 1] = 1

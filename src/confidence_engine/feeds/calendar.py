@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import difflib
 import functools
+import warnings
 from typing import Final, NamedTuple
 from zoneinfo import ZoneInfo
 
@@ -67,11 +68,14 @@ def _years(name: str, first: int, last: int) -> tuple[np.ndarray, np.ndarray]:
     import pandas as pd
     from exchange_calendars.errors import CalendarError
 
+    begin, end = pd.Timestamp(first * 365 * DAY_NS), pd.Timestamp(last * 365 * DAY_NS)
     try:
-        known = exchange_calendars.get_calendar(name).__class__
-        begin = pd.Timestamp(first * 365 * DAY_NS)
-        begin = begin if known.bound_min() is None else max(begin, known.bound_min())
-        calendar = known(start=begin, end=pd.Timestamp(last * 365 * DAY_NS))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)  # the library's own, about the next pandas
+            kind = type(exchange_calendars.get_calendar(name))
+            least, most = kind.bound_min(), kind.bound_max()
+            begin = begin if least is None else max(begin, least)
+            calendar = kind(start=begin, end=end if most is None else min(end, most))
     except CalendarError as error:
         near = difflib.get_close_matches(name, exchange_calendars.get_calendar_names(), n=3)
         raise UsageError(f"calendar {name!r}: {error}" + (f"; nearest: {', '.join(near)}" if near else "")) from error

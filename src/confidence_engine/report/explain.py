@@ -17,7 +17,9 @@ from confidence_engine.domain.decision import GATE_NO_EVIDENCE, GATE_WORDS, gate
 from confidence_engine.domain.document import known_at
 from confidence_engine.domain.event import SYNTHETIC
 from confidence_engine.domain.instrument import Instrument
-from confidence_engine.domain.units import format_duration, format_time
+from confidence_engine.domain.trading import trading_time, wall_time
+from confidence_engine.domain.units import DAY_NS, format_duration, format_time
+from confidence_engine.feeds.calendar import sessions
 from confidence_engine.kernel.state import State
 from confidence_engine.text.reading import Readings
 
@@ -62,7 +64,7 @@ def explain(
         "calibrated": bool(decision.calibrated),
         "gates": [{"name": name, "why": GATE_WORDS[name]} for name in names],
         "size": _size(one, decision),
-        "plan": _plan(one, decision),
+        "plan": _plan(config, one, decision),
         "evidence": evidence_lines(decision),
         "newest": _newest(newest, at_ns),
         "headlines": [{k: v for k, v in item.items() if not k.endswith("_ns")} for item in items],
@@ -112,7 +114,7 @@ def _score(decision: np.record) -> dict[str, Any] | None:
     return {"standardised": _number(decision.score_z), "weight": _number(decision.score_weight)}
 
 
-def _plan(one: Instrument, decision: np.record) -> dict[str, Any] | None:
+def _plan(config: Config, one: Instrument, decision: np.record) -> dict[str, Any] | None:
     """Levels of an entry that was decided, in quote; null where none was."""
     if decision.gates:
         return None
@@ -121,9 +123,17 @@ def _plan(one: Instrument, decision: np.record) -> dict[str, Any] | None:
         "reference": _number(decision.price),
         "invalidation": round(int(decision.stop_ticks) * one.tick, 10),
         "targets": [round(int(decision.target_ticks) * one.tick, 10)],
-        "until": format_time(int(decision.deadline_ns)),
+        "until": _until(config, one, int(decision.ts_ns)),
         "margin_usd": _number(decision.margin_usd),
     }
+
+
+def _until(config: Config, one: Instrument, at_ns: int) -> str | None:
+    """When the longest holding is over; of a market with sessions by its calendar, null where that ends before."""
+    hold, bar_ns = config.kernel.exits.hold_ns, config.agent.interval_ns
+    known = sessions(one.calendar, at_ns, at_ns + 3 * hold + 14 * DAY_NS, bar_ns) if one.calendar else np.zeros(0)
+    over = wall_time(known, at_ns, hold)
+    return None if over is None else format_time(over)
 
 
 def _newest(item: dict[str, Any] | None, at_ns: int) -> dict[str, Any] | None:
@@ -138,11 +148,12 @@ def stories(config: Config, state: State, underlying: int, at_ns: int) -> list[d
     """Stories the kernel remembers about an underlying, heaviest first; `alive` ones are evidence."""
     p = config.kernel.narrative
     told = []
+    now = _clock(state, underlying, at_ns)
     for item in state.story[underlying]:
         if not item.n_documents:
             continue
         q = 1.0 - (1.0 - p.publisher_weight) ** int(item.n_publishers)
-        fade = 2.0 ** (-(at_ns - int(item.since_ns)) / p.half_life_ns)
+        fade = 2.0 ** (-(now - _clock(state, underlying, int(item.since_ns))) / p.half_life_ns)
         weight = item.certainty * item.relevance * item.novelty * q * fade
         told.append(
             {
@@ -158,11 +169,20 @@ def stories(config: Config, state: State, underlying: int, at_ns: int) -> list[d
     return sorted(told, key=lambda one: -one["weight"])
 
 
+def _clock(state: State, underlying: int, ns: int) -> int:
+    """Trading time of an underlying, on the sessions that the kernel remembers."""
+    c = int(state.told["calendar"][underlying])
+    rows = state.session[c]
+    rows = np.sort(rows[rows["open_ns"] > 0], order="open_ns") if c else rows[:0]
+    return int(trading_time(rows, np.array([ns]))[0])
+
+
 def headlines(config: Config, one: Instrument, readings: Readings, at_ns: int) -> list[dict[str, Any]]:
     """Documents known in the last half-lives, newest first: evidence about this underlying, or why not."""
     universe = [each.name for each in config.universe.underlyings]
     mine = universe.index(one.underlying)
     since = at_ns - int(SHOWN_HALF_LIVES * config.kernel.narrative.half_life_ns)
+    since -= 4 * DAY_NS if one.calendar else 0  # stories do not fade over a long weekend
     rows = {int(row["document"]): row for row in readings.rows if row["underlying"] == mine}
     found = []
     for k, (document, verdict) in enumerate(zip(readings.documents, readings.verdicts, strict=True)):

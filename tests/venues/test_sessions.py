@@ -1,0 +1,105 @@
+"""The simulated venue in a market with sessions: the open that an order gets, and splits of what works there."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from tests.kernel.exchange import corporate, events, new_york, share
+from tests.kernel.world import bar, make_params, signal, timer, walk
+
+from confidence_engine.domain.event import DIVIDEND, EVENT, FILL, SPLIT
+from confidence_engine.domain.params import params_record
+from confidence_engine.domain.units import HOUR_NS, SECOND_NS
+from confidence_engine.drivers.loop import run
+from confidence_engine.kernel.out import STATUS_OK, new_out
+from confidence_engine.venues import sim
+
+N, TOLD = 60, 40
+
+
+def played(actions: dict[int, tuple[int, float]], late_ns: int = 2 * SECOND_NS, **more: Any) -> tuple[Any, Any, Any]:
+    """60 sessions with one strong story after the close of session 40; actions by session, at its open."""
+    rows, columns = new_york(N), walk(np.random.default_rng(8), N, 100.0, 0.004)
+    columns[:, 4] = 1e6
+    state = share(tick=1e-6, lot=1e-4, half_spread=0.0, taker=0.0, min_notional=0.0, equity=1e6)
+    tape, factor, volume = [], 1.0, 1.0
+    for k, (opening, row) in enumerate(zip(events(rows), rows, strict=True)):
+        if k in actions:
+            what, value = actions[k]
+            last = columns[k - 1, 3] * factor
+            factor *= 1.0 / value if what == SPLIT else (last - value) / last
+            volume *= value if what == SPLIT else 1.0
+            tape.append(corporate(0, int(row["open_ns"]), what, value))
+        prices = (columns[k, :4] * factor).tolist()
+        close = int(row["close_ns"])
+        tape += [opening, bar(state, 0, close, *prices, float(columns[k, 4]) * volume, known_ns=close + SECOND_NS)]
+        if k == TOLD:
+            tape.append(signal(0, close + SECOND_NS))
+        tape.append(timer(close + late_ns))
+    stages = {"price": {"min_obs": 20, "full_obs": 21}, "narrative": {"half_life_ns": 86_400 * SECOND_NS}}
+    params = np.array([make_params(**(stages | more))])
+    out, venue = new_out(1, 4096), sim.new_venue(len(state.asset), 1e6)
+    state.head[0].balance = state.head[0].equity = state.head[0].start_equity = 1e6
+    done = run(state, venue, np.array(tape, EVENT), 0, params, params_record(sim.Params(drift=0.0, impact=0.0)), out)
+    assert (done, out.head[0].status) == (len(tape), STATUS_OK)
+    return state, venue, out
+
+
+def fills(out: Any) -> Any:
+    rows = out.entries[: out.head[0].entries]
+    return rows[rows["kind"] == FILL]
+
+
+@pytest.mark.parametrize("late_ns", [2 * SECOND_NS, 60 * SECOND_NS, 5 * HOUR_NS])
+def test_an_order_of_the_evening_gets_the_next_open(late_ns: int) -> None:
+    """However late in the night it was decided; a bar's open is the session's, not the close of the day before."""
+    _, _, out = played({}, late_ns, exits={"hold_ns": 3 * 86_400 * SECOND_NS})
+    rows = new_york(N)
+    done = fills(out)
+    assert len(done) >= 2
+    opened = int(rows["open_ns"][TOLD + 1])
+    assert opened <= int(done[0]["ts_event"]) <= opened + SECOND_NS
+    if int(done[-1]["why"]) == int(done[0]["why"]) + 1:
+        assert done[-1]["ts_event"] > done[0]["ts_event"]
+
+
+def test_a_holding_of_three_sessions_leaves_at_the_fourth_open() -> None:
+    _, _, out = played({}, exits={"hold_ns": 3 * 86_400 * SECOND_NS, "stop_atr": 19.0, "target_atr": 49.0})
+    rows, done = new_york(N), fills(out)
+    assert [int(t) for t in np.searchsorted(rows["open_ns"], done["ts_event"], side="right") - 1] == [
+        TOLD + 1,
+        TOLD + 4,
+    ]
+
+
+def test_a_venue_and_its_client_agree_after_splits_and_dividends() -> None:
+    """A split before the fill, a dividend and a split while held: lots, cash and every working trigger agree."""
+    actions = {TOLD + 1: (SPLIT, 2.0), TOLD + 3: (DIVIDEND, 0.5), TOLD + 5: (SPLIT, 1.5)}
+    state, venue, out = played(
+        actions, exits={"hold_ns": 300 * 86_400 * SECOND_NS, "stop_atr": 19.0, "target_atr": 49.0}
+    )
+    assert len(fills(out)) == 1
+    assert state.book[0].lots == venue.pos[0].lots != 0
+    assert state.head[0].balance == pytest.approx(venue.head[0].balance, abs=1e-6)
+    assert state.book[0].entry_price == pytest.approx(venue.pos[0].entry_price)
+    working = {int(w["order_id"]): int(w["trigger"]) for w in venue.work[0] if w["order_id"]}
+    assert working == {
+        int(state.book[0].stop_id): int(state.book[0].stop_ticks),
+        int(state.book[0].target_id): int(state.book[0].target_ticks),
+    }
+
+
+@pytest.mark.parametrize("action", [(SPLIT, 2.0), (SPLIT, 0.5), (DIVIDEND, 1.0)])
+@pytest.mark.parametrize("when", [TOLD - 5, TOLD + 1, TOLD + 2])
+def test_a_split_or_a_dividend_earns_and_loses_nothing(action: tuple[int, float], when: int) -> None:
+    """The same world in another measure ends with the same equity, but for the rounding of lots."""
+    hold = {"hold_ns": 300 * 86_400 * SECOND_NS, "stop_atr": 19.0, "target_atr": 49.0}
+    plain, *_ = played({}, exits=hold)
+    state, *_ = played({when: action}, exits=hold)
+    assert plain.book[0].lots != 0
+    gain, here = plain.head[0].equity - 1e6, state.head[0].equity - 1e6
+    assert abs(gain) > 0.1
+    assert here == pytest.approx(gain, abs=0.01)
+    assert state.asset[0].sigma == pytest.approx(plain.asset[0].sigma, rel=1e-9)
