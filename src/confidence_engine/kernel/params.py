@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from confidence_engine.kernel import algos, confidence, divergence, exits, gates, narrative, price, risk, sizing
+from confidence_engine.kernel import algos, confidence, divergence, exits, gates, narrative, price, regime, risk, sizing
 
 __all__ = ["Params"]
 
@@ -21,3 +21,4 @@ class Params(NamedTuple):
     risk: risk.Params = risk.Params()
     algos: algos.Params = algos.Params()
     exits: exits.Params = exits.Params()
+    regime: regime.Params = regime.Params()

@@ -16,8 +16,9 @@ import numpy as np
 from confidence_engine.domain.instrument import CLASSES, INSTRUMENT_ROW, MAX_TIERS, TIER_ROW
 
 __all__ = [
-    "ASSET", "BOOK", "CALENDAR", "CLASS", "HEAD", "ITEM", "ITEMS", "RING", "RING_BARS", "SESSION", "SESSIONS", "SLOT",
-    "SLOTS", "STATE_SCHEMA", "State", "UNDERLYING", "capacity", "record_of", "new_state", "state_hash",
+    "ASSET", "BOOK", "CALENDAR", "CLASS", "HEAD", "ITEM", "ITEMS", "LEVELS", "REGIME", "REGIME_FRAMES", "RING",
+    "RING_BARS", "SESSION", "SESSIONS", "SLOT", "SLOTS", "STATE_SCHEMA", "State", "UNDERLYING", "capacity",
+    "record_of", "new_state", "state_hash",
 ]  # fmt: skip
 
 STATE_SCHEMA: Final = 1
@@ -25,12 +26,14 @@ RING_BARS: Final = 512
 ITEMS: Final = 64
 SLOTS: Final = 1 + 24 + 168
 SESSIONS: Final = 128
+REGIME_FRAMES: Final = 3
+LEVELS: Final = 48
 CAPACITIES: Final = (64, 128, 256)
 
 
 def record_of(*fields: str) -> np.dtype:
-    """Record of 8-byte fields: "name" is a float, "name:i" an integer, "name:u" 64 bits."""
-    kinds = {"": "f8", "i": "i8", "u": "u8"}
+    """Record of 8-byte fields: "name" is a float, "name:i" an integer, "name:u" 64 bits, "name:l" a row of levels."""
+    kinds = {"": "f8", "i": "i8", "u": "u8", "l": f"({LEVELS},)f8"}
     return np.dtype((np.record, [(f.partition(":")[0], kinds[f.partition(":")[2]]) for f in fields]))
 
 
@@ -55,6 +58,14 @@ RING: Final = record_of("close_ns:i", "price", "sigma", "volume")
 
 # Log volume: slot 0 of all hours, 1..24 of the hour of the day, 25..192 of the hour of the week.
 SLOT: Final = record_of("centre", "deviation", "count:i")
+
+# How wild the market is, a row an asset and timeframe. Over levels of volatility: the posterior by weight of the
+# tails, the smoothed count of jumps, where it jumps to, and where it was seen.
+REGIME: Final = record_of(
+    "n_bars:i", "frame:i", "first_ns:i", "last_ns:i", "last", "price_ns:i", "price", "level", "switch", "rank",
+    "warmth", "volatility:i", "down", "calm", "up", "trend:i", "fat:l", "middle:l", "thin:l", "jumps:l", "home:l",
+    "seen:l",
+)  # fmt: skip
 
 # What is being told about an underlying.
 UNDERLYING: Final = record_of(
@@ -100,6 +111,7 @@ class State(NamedTuple):
     tier: np.ndarray  # TIER_ROW [A, MAX_TIERS]
     calendar: np.ndarray  # CALENDAR [K + 1]
     session: np.ndarray  # SESSION [K + 1, SESSIONS]
+    regime: np.ndarray  # REGIME [A, REGIME_FRAMES]
 
 
 def capacity(count: int) -> int:
@@ -125,6 +137,7 @@ def new_state(
         np.zeros(size, UNDERLYING), np.zeros((size, ITEMS), ITEM), np.zeros(len(CLASSES), CLASS), np.zeros(size, BOOK),
         np.zeros(size, INSTRUMENT_ROW), np.zeros((size, MAX_TIERS), TIER_ROW),
         np.zeros(calendars, CALENDAR), np.zeros((calendars, SESSIONS), SESSION),
+        np.zeros((size, REGIME_FRAMES), REGIME),
     )  # fmt: skip
     state.inst[: len(rows)] = rows
     state.tier[: len(rows)] = tiers

@@ -59,6 +59,7 @@ from confidence_engine.kernel import (
     narrative,
     orders,
     price,
+    regime,
     risk,
     session,
     sizing,
@@ -96,6 +97,7 @@ def step(s, event, p, out):
     kind = event.kind
     if kind == BAR:
         price.observe(s, event.asset, event, p.price)
+        regime.observe(s, event.asset, event, p.regime)
         s.book[event.asset].mark_price = bar_close(event)
         exits.reach(s, event.asset)
     elif kind == TIMER:
@@ -180,6 +182,7 @@ def _judge(s, i, event, p, out):
     d = out.decisions[head.decisions]
     _describe(s, i, event, d)
     evidence = divergence.measure(s, i, h.now_ns, d, p.divergence)
+    d.trigger *= regime.trigger(d.regime, p.regime)
     confidence.judge(d, p.confidence)
     d.gates = gates.data(s, i, h.now_ns, p.price.min_obs, p.price.stale_bars, p.gates)
     head.degraded += d.gates != 0
@@ -208,7 +211,7 @@ def _describe(s, i, event, d):
     d.held_lots, d.target_lots = b.lots, b.lots
     d.stop_ticks, d.target_ticks, d.deadline_ns, d.margin_usd = b.stop_ticks, b.target_ticks, b.deadline_ns, b.margin
     d.marks = (event.marks | a.seen_marks) & (DEGRADED | SYNTHETIC | ADJUSTED)
-    d.regime, d.findings, d.crowd, d.edge = 0, 0, 1.0, math.nan
+    d.regime, d.findings, d.crowd, d.edge = regime.packed(s, i), 0, 1.0, math.nan
     d.gap_short, d.gap_mid, d.gap_long, d.anticipation = math.nan, math.nan, math.nan, math.nan
     d.market, d.quality, d.conviction = math.nan, math.nan, math.nan
 
@@ -240,8 +243,10 @@ def _enter(s, d, p, out):
     """Size one case under the account's limits and send it; or set the bit that refused."""
     i = d.asset
     b, h = s.book[i], s.head[0]
-    stop_distance = exits.distance(s, i, d, p.exits)
+    stop_distance = regime.widened(d.regime, exits.distance(s, i, d, p.exits), p.regime)
     lots = sizing.target(s, i, d, stop_distance, p.sizing)
+    if lots != 0:
+        lots = regime.sized(d, lots, p.regime)
     if lots != 0:
         lots = risk.limit(s, i, d, lots, p.risk)
     margin = 0.0
