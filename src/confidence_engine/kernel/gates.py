@@ -12,6 +12,8 @@ from typing import Annotated, NamedTuple
 from confidence_engine.domain.decision import (
     GATE_COOLDOWN,
     GATE_DEGRADED,
+    GATE_LOW_CONVICTION,
+    GATE_LOW_QUALITY,
     GATE_NO_EVIDENCE,
     GATE_NO_SHORT,
     GATE_ORDER_WORKING,
@@ -40,6 +42,8 @@ class Params(NamedTuple):
     min_volume_z: Annotated[float, Bound("ratio", -5.0, 4.0)] = -1.5
     cooldown_ns: Annotated[int, Bound("duration", 0, 30 * DAY_NS)] = 6 * HOUR_NS
     funding_patience: Annotated[float, Bound("ratio", 1.0, 100.0)] = 1.5
+    min_quality: Annotated[float, Bound("ratio", 0.0, 10.0)] = 0.0
+    min_conviction: Annotated[float, Bound("ratio", 0.0, 10.0)] = 0.0
 
 
 @stage
@@ -73,6 +77,10 @@ def check(s, i, now_ns, d, evidence, p):
         bits |= 1 << GATE_WEAK_STRENGTH
     if d.volume_z < p.min_volume_z:
         bits |= 1 << GATE_WEAK_VOLUME
+    if p.min_quality > 0.0 and not d.quality >= p.min_quality:  # 0 asks for nothing
+        bits |= 1 << GATE_LOW_QUALITY
+    if p.min_conviction > 0.0 and not d.conviction >= p.min_conviction:
+        bits |= 1 << GATE_LOW_CONVICTION
     if d.side < 0 and s.inst[i].can_short == 0:
         bits |= 1 << GATE_NO_SHORT
     return bits | _timely(s, i, now_ns, d, p)
