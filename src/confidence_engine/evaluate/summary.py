@@ -37,8 +37,8 @@ from confidence_engine.feeds.assemble import Tape, Window
 from confidence_engine.kernel.state import state_hash
 
 __all__ = [
-    "LABEL", "SUMMARY_SCHEMA", "Figures", "base_per_lot", "figures", "live_hours", "outcomes", "round_trip_cost",
-    "rows_hash", "summarise", "warmup_days",
+    "LABEL", "SUMMARY_SCHEMA", "Figures", "base_per_lot", "figures", "label_cases", "live_hours", "outcomes",
+    "round_trip_cost", "rows_hash", "summarise", "warmup_days",
 ]  # fmt: skip
 
 SUMMARY_SCHEMA: Final = 1
@@ -87,26 +87,30 @@ def outcomes(config: Config, sources: Sources, decisions: np.ndarray) -> np.ndar
     One label a story, or a stored score where no story spoke, however often it was judged and whether or not the
     account took it: what the account may do says nothing of the story.
     """
-    p = config.outcome
     cases = decisions[(decisions["strength"] > 0.0) & (decisions["gap"] * decisions["side"] > 0.0)]
     found = []
     for i, one in enumerate(sources.instruments):
         mine = _first_cases(cases[cases["asset"] == i], sources.scores.get(one.key))
         if not len(mine):
             continue
-        bars = sources.bars[one.key]
-        opened, closed, o, h, low, c = (np.ascontiguousarray(bars[x]) for x in ("open_ns", "close_ns", *"ohlc"))
-        sigma = mine["sigma"] * np.sqrt(p.horizon_ns / config.agent.interval_ns)
-        cost = np.full(len(mine), round_trip_cost(config, one))
-        y, net, resolved = labels(
-            opened, closed, o, h, low, c, np.ascontiguousarray(mine["ts_ns"]), np.ascontiguousarray(mine["side"]),
-            p.horizon_ns, sigma, p.loss_sigma, p.win_sigma, cost, config.sim.grace_ns,
-        )  # fmt: skip
-        rows = np.zeros(len(mine), LABEL)
-        rows["seq"], rows["ts_ns"] = mine["seq"], mine["ts_ns"]
-        rows["y"], rows["net_return"], rows["resolved_ns"] = y, net, resolved
-        found.append(rows)
+        found.append(label_cases(config, one, sources.bars[one.key], mine))
     return np.sort(np.concatenate(found), order="seq") if found else np.zeros(0, LABEL)
+
+
+def label_cases(config: Config, one: Instrument, bars: np.ndarray, mine: np.ndarray) -> np.ndarray:
+    """LABEL [m] of the decisions `mine` on one instrument, by its bars."""
+    p = config.outcome
+    opened, closed, o, h, low, c = (np.ascontiguousarray(bars[x]) for x in ("open_ns", "close_ns", *"ohlc"))
+    sigma = mine["sigma"] * np.sqrt(p.horizon_ns / config.agent.interval_ns)
+    cost = np.full(len(mine), round_trip_cost(config, one))
+    y, net, resolved = labels(
+        opened, closed, o, h, low, c, np.ascontiguousarray(mine["ts_ns"]), np.ascontiguousarray(mine["side"]),
+        p.horizon_ns, sigma, p.loss_sigma, p.win_sigma, cost, config.sim.grace_ns,
+    )  # fmt: skip
+    rows = np.zeros(len(mine), LABEL)
+    rows["seq"], rows["ts_ns"] = mine["seq"], mine["ts_ns"]
+    rows["y"], rows["net_return"], rows["resolved_ns"] = y, net, resolved
+    return rows
 
 
 def _first_cases(mine: np.ndarray, scores: np.ndarray | None) -> np.ndarray:
