@@ -123,6 +123,9 @@ def load(path: Path) -> Config:
     for stage, key, _, rule in DERIVED:
         ruled = getattr(built["kernel"], stage)._replace(**{key: rule(built["agent"])})
         built["kernel"] = built["kernel"]._replace(**{stage: ruled})
+    if leaf := next((leaf for spot, leaf in leaves.items() if spot[:2] == ("kernel", "conviction")), None):
+        raise ConfigError(f"{leaf.at}: [kernel.conviction] follows from [outcome]; set it there")
+    built["kernel"] = built["kernel"]._replace(conviction=built["outcome"])
     config = Config(path=path, universe=universe, **built)
     _agree(config, leaves)
     return config

@@ -13,6 +13,8 @@ from confidence_engine.domain.decision import (
     GATE_ADJUSTED,
     GATE_COOLDOWN,
     GATE_DEGRADED,
+    GATE_LOW_CONVICTION,
+    GATE_LOW_QUALITY,
     GATE_MARKET_CLOSED,
     GATE_NO_EVIDENCE,
     GATE_NO_SHORT,
@@ -51,6 +53,8 @@ class Params(NamedTuple):
     funding_patience: Annotated[float, Bound("ratio", 1.0, 100.0)] = 1.5
     waived: Annotated[int, Bound("count", 0, (1 << GATES) - 1)] = 0
     refuse_adjusted: Annotated[bool, Bound("flag")] = False
+    min_quality: Annotated[float, Bound("ratio", 0.0, 10.0)] = 0.0
+    min_conviction: Annotated[float, Bound("ratio", 0.0, 10.0)] = 0.0
 
 
 @stage
@@ -85,6 +89,10 @@ def check(s, i, now_ns, d, evidence, p):
         bits |= 1 << GATE_WEAK_STRENGTH
     if d.volume_z < p.min_volume_z:
         bits |= 1 << GATE_WEAK_VOLUME
+    if p.min_quality > 0.0 and not d.quality >= p.min_quality:  # 0 asks for nothing
+        bits |= 1 << GATE_LOW_QUALITY
+    if p.min_conviction > 0.0 and not d.conviction >= p.min_conviction:
+        bits |= 1 << GATE_LOW_CONVICTION
     if d.side < 0 and s.inst[i].can_short == 0:
         bits |= 1 << GATE_NO_SHORT
     return (bits | _timely(s, i, now_ns, d, p)) & ~(p.waived & OF_CASE)

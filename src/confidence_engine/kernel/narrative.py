@@ -163,8 +163,9 @@ def measure(s, u, now_ns, p):
     if told.measured_ns == now_ns:
         return
     told.measured_ns = now_ns
-    amount, pulled, age_pulled, strongest = 0.0, 0.0, 0.0, 0.0
+    amount, pulled, said, age_pulled, strongest = 0.0, 0.0, 0.0, 0.0, 0.0
     told.live, told.lead = 0, -1
+    told.rising = told.falling = np.uint64(0)
     oldest_ns, left = now_ns + 1, told.awake
     for k in range(ITEMS):
         if left == 0:
@@ -183,9 +184,12 @@ def measure(s, u, now_ns, p):
         amount += w
         pulled += w * item.polarity
         age_pulled += w * float(now_ns - item.since_ns)
+        said += w * abs(item.polarity)
+        _side(told, item)
         if abs(w * item.polarity) > strongest or told.lead < 0:
             strongest, told.lead, told.lead_slot = abs(w * item.polarity), item.cluster, k
     told.oldest_ns, told.amount = oldest_ns, amount
+    told.agreement = pulled / said if said > 0.0 else 0.0
     told.weight = amount / (amount + p.amount_half)
     if told.live == 0:
         told.story, told.z_story, told.since_ns = math.nan, math.nan, 0
@@ -193,6 +197,15 @@ def measure(s, u, now_ns, p):
     told.story = pulled / amount
     told.since_ns = now_ns - int(age_pulled / amount)
     _standardise(s, u, p)
+
+
+@stage
+def _side(told, item):
+    """The publishers of a live story stand on the side that it takes."""
+    if item.polarity > 0.0:
+        told.rising |= item.publishers
+    elif item.polarity < 0.0:
+        told.falling |= item.publishers
 
 
 @stage

@@ -4,7 +4,19 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from confidence_engine.kernel import algos, confidence, divergence, exits, gates, narrative, price, regime, risk, sizing
+from confidence_engine.kernel import (
+    algos,
+    confidence,
+    conviction,
+    divergence,
+    exits,
+    gates,
+    narrative,
+    price,
+    regime,
+    risk,
+    sizing,
+)
 
 __all__ = ["Params"]
 
@@ -16,6 +28,7 @@ class Params(NamedTuple):
     narrative: narrative.Params = narrative.Params()
     divergence: divergence.Params = divergence.Params()
     confidence: confidence.Params = confidence.Params()
+    conviction: conviction.Params = conviction.Params()
     gates: gates.Params = gates.Params()
     sizing: sizing.Params = sizing.Params()
     risk: risk.Params = risk.Params()

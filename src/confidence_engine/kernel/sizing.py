@@ -16,6 +16,7 @@ from typing import Annotated, NamedTuple
 from confidence_engine.domain.decision import GATE_MARGIN, GATE_TOO_SMALL, GATE_UNCALIBRATED
 from confidence_engine.domain.jit import stage
 from confidence_engine.domain.params import Bound
+from confidence_engine.kernel import conviction
 from confidence_engine.kernel.margin import margin_for, unit
 
 __all__ = ["Params", "afford", "taken", "target"]
@@ -30,6 +31,7 @@ class Params(NamedTuple):
     liquidation_stops: Annotated[float, Bound("ratio", 1.0, 20.0)] = 2.0
     leverage: Annotated[float, Bound("ratio", 1.0, 125.0)] = 25.0
     margin_budget: Annotated[float, Bound("fraction", 0.0, 1.0)] = 0.5
+    dynamic: Annotated[float, Bound("ratio", 0.0, 1.0)] = 0.0  # 1: times the smaller of quality and conviction
 
 
 @stage
@@ -38,7 +40,7 @@ def target(s, i, d, stop_distance, p):
     if p.real_money and d.calibrated == 0:
         d.gates |= 1 << GATE_UNCALIBRATED
         return 0
-    d.size_r = p.uncalibrated_r * d.strength * d.warmth
+    d.size_r = p.uncalibrated_r * d.strength * d.warmth * conviction.share(d, p.dynamic)
     risk_usd = d.equity * p.risk_per_trade * d.size_r
     lots = int(math.floor(risk_usd / (stop_distance * unit(s.inst[i]))))
     if lots < 1:

@@ -71,7 +71,7 @@ REGIME: Final = record_of(
 UNDERLYING: Final = record_of(
     "klass:i", "calendar:i", "due:i", "awake:i", "unsettled:i", "oldest_ns:i", "centre", "spread2", "readings:i",
     "measured_ns:i", "live:i", "amount", "weight", "story", "z_story", "since_ns:i", "lead:i", "lead_slot:i",
-    "newest_ns:i",
+    "newest_ns:i", "agreement", "rising:u", "falling:u",
 )  # fmt: skip
 
 # One story, however often retold.

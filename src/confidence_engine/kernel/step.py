@@ -7,7 +7,7 @@ events, same parameters: same bytes. It never raises; a non-zero `out.head.statu
     what happened to us    -> ledger, orders      what the operator says -> risk
     what the market does   -> price, ledger       what is being told     -> narrative, divergence
     at a TIMER: out of positions first (exits, algos), then every asset that has something new is
-    judged (divergence -> confidence -> gates), and the strongest cases are sized and sent
+    judged (divergence -> confidence -> quality, conviction -> gates), and the strongest cases are sized and sent
     (exits.plan -> sizing -> risk -> orders -> algos), the account having the last word.
 """
 
@@ -50,6 +50,7 @@ from confidence_engine.domain.units import HOUR_NS
 from confidence_engine.kernel import (
     algos,
     confidence,
+    conviction,
     corporate,
     divergence,
     door,
@@ -59,6 +60,7 @@ from confidence_engine.kernel import (
     narrative,
     orders,
     price,
+    quality,
     regime,
     risk,
     session,
@@ -187,6 +189,8 @@ def _judge(s, i, event, p, out):
     d.gates = gates.data(s, i, h.now_ns, p.price.min_obs, p.price.stale_bars, p.gates)
     head.degraded += d.gates != 0
     head.judged += 1
+    quality.judge(s, i, d, p.narrative.half_life_ns, p.price.stale_bars)
+    conviction.judge(s, i, d, p.conviction)
     d.gates |= gates.check(s, i, h.now_ns, d, evidence, p.gates)
     if d.gates == 0:
         d.gates = ENTERED
