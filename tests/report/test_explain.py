@@ -19,7 +19,7 @@ from confidence_engine.report.explain import evidence_lines, explain, headlines,
 KEYS = {
     "symbol", "venue", "at", "action", "side", "synthetic", "narrative", "stories", "price", "score", "reaction_sigma",
     "gap", "trigger", "strength", "confidence", "calibrated", "gates", "size", "plan", "evidence", "newest",
-    "headlines", "account",
+    "headlines", "account", "market", "horizons", "crowd",
 }  # fmt: skip
 
 number = st.floats(-5.0, 5.0) | st.just(math.nan)

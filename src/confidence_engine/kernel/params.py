@@ -4,7 +4,20 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from confidence_engine.kernel import algos, confidence, divergence, exits, gates, narrative, price, risk, sizing
+from confidence_engine.kernel import (
+    algos,
+    confidence,
+    crowd,
+    divergence,
+    exits,
+    gates,
+    horizons,
+    market,
+    narrative,
+    price,
+    risk,
+    sizing,
+)
 
 __all__ = ["Params"]
 
@@ -15,6 +28,9 @@ class Params(NamedTuple):
     price: price.Params = price.Params()
     narrative: narrative.Params = narrative.Params()
     divergence: divergence.Params = divergence.Params()
+    horizons: horizons.Params = horizons.Params()
+    market: market.Params = market.Params()
+    crowd: crowd.Params = crowd.Params()
     confidence: confidence.Params = confidence.Params()
     gates: gates.Params = gates.Params()
     sizing: sizing.Params = sizing.Params()

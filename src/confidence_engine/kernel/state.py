@@ -16,8 +16,8 @@ import numpy as np
 from confidence_engine.domain.instrument import CLASSES, INSTRUMENT_ROW, MAX_TIERS, TIER_ROW
 
 __all__ = [
-    "ASSET", "BOOK", "CLASS", "HEAD", "ITEM", "ITEMS", "RING", "RING_BARS", "SLOT", "SLOTS", "STATE_SCHEMA",
-    "State", "UNDERLYING", "capacity", "record_of", "new_state", "state_hash",
+    "ASSET", "BETA", "BOOK", "CLASS", "CROWD", "HEAD", "ITEM", "ITEMS", "PACE", "RING", "RING_BARS", "SLOT", "SLOTS",
+    "STATE_SCHEMA", "State", "UNDERLYING", "capacity", "record_of", "new_state", "state_hash",
 ]  # fmt: skip
 
 STATE_SCHEMA: Final = 1
@@ -64,11 +64,22 @@ UNDERLYING: Final = record_of(
 # One story, however often retold.
 ITEM: Final = record_of(
     "cluster:i", "since_ns:i", "polarity", "certainty", "relevance", "novelty", "publishers:u", "traded:u",
-    "n_publishers:i", "n_documents:i", "asleep:i", "reading", "read_ns:i",
+    "n_publishers:i", "n_documents:i", "asleep:i", "reading", "read_ns:i", "weight",
 )  # fmt: skip
 
 # Priors an asset class gives to assets that have no history yet.
-CLASS: Final = record_of("annual_variance", "prior_spread2", "year_s", "centre", "spread2", "readings:i")
+CLASS: Final = record_of(
+    "annual_variance", "prior_spread2", "year_s", "centre", "spread2", "readings:i", "market:i", "frame:i", "looked:i",
+)  # fmt: skip
+
+# How much is said about an underlying: documents lately, those of this hour, and what is usual for the time.
+CROWD: Final = record_of("hour:i", "told:i", "heard", "heard_ns:i", "expected", "expected_ns:i")
+
+# A mean by the hour: slots as in SLOT. Documents an hour, or how far a bar moves in units of its volatility.
+PACE: Final = record_of("centre", "count:i")
+
+# How an asset moves with the market of its class, over closed frames.
+BETA: Final = record_of("price", "frame:i", "count:i", "mean_own", "mean_market", "spread2", "joint", "beta")
 
 # What is held, what is working and the frozen plan, a row an asset.
 BOOK: Final = record_of(
@@ -92,6 +103,10 @@ class State(NamedTuple):
     book: np.ndarray  # BOOK [A]
     inst: np.ndarray  # INSTRUMENT_ROW [A]
     tier: np.ndarray  # TIER_ROW [A, MAX_TIERS]
+    crowd: np.ndarray  # CROWD [U]
+    talk: np.ndarray  # PACE [U, SLOTS]
+    stir: np.ndarray  # PACE [A, SLOTS]
+    beta: np.ndarray  # BETA [A]
 
 
 def capacity(count: int) -> int:
@@ -103,18 +118,21 @@ def capacity(count: int) -> int:
 
 
 def new_state(
-    rows: np.ndarray, tiers: np.ndarray, underlying_classes: list[int], priors: np.ndarray, equity: float
-) -> State:
+    rows: np.ndarray, tiers: np.ndarray, underlying_classes: list[int], priors: np.ndarray, equity: float,
+    markets: dict[int, int] | None = None,
+) -> State:  # fmt: skip
     """State before the first event.
 
     rows INSTRUMENT_ROW [n], tiers TIER_ROW [n, MAX_TIERS], class id of every underlying,
-    priors [C, 3] of (annual volatility, spread of story readings, trading seconds a year), start equity in USD.
+    priors [C, 3] of (annual volatility, spread of story readings, trading seconds a year), start equity in USD;
+    `markets`: class id -> the underlying that is the whole market of the class.
     """
     size = capacity(max(len(rows), len(underlying_classes)))
     state = State(
         np.zeros(1, HEAD), np.zeros(size, ASSET), np.zeros((size, RING_BARS), RING), np.zeros((size, SLOTS), SLOT),
         np.zeros(size, UNDERLYING), np.zeros((size, ITEMS), ITEM), np.zeros(len(CLASSES), CLASS), np.zeros(size, BOOK),
         np.zeros(size, INSTRUMENT_ROW), np.zeros((size, MAX_TIERS), TIER_ROW),
+        np.zeros(size, CROWD), np.zeros((size, SLOTS), PACE), np.zeros((size, SLOTS), PACE), np.zeros(size, BETA),
     )  # fmt: skip
     state.inst[: len(rows)] = rows
     state.tier[: len(rows)] = tiers
@@ -126,6 +144,11 @@ def new_state(
         state.told[name] = np.nan
     state.klass["annual_variance"], state.klass["prior_spread2"] = priors[:, 0] ** 2, priors[:, 1] ** 2
     state.klass["year_s"] = priors[:, 2]
+    state.klass["market"] = -1
+    for klass, u in (markets or {}).items():
+        state.klass["market"][klass] = u
+    state.beta["price"] = np.nan
+    state.beta["beta"] = 1.0
     head = state.head[0]
     head.n_assets, head.n_underlyings = len(rows), len(underlying_classes)
     head.start_equity = head.balance = head.equity = head.peak_equity = head.day_equity = equity
