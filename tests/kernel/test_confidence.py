@@ -17,7 +17,9 @@ SHARE = st.floats(0, 0.999)
 TRIGGER = st.floats(0.1, 2.0)
 
 
-def judged(gap: float, trigger: float, weight: float, score_weight: float = 0.0, p: Any = None, crowd: float = 1.0) -> Any:
+def judged(
+    gap: float, trigger: float, weight: float, score_weight: float = 0.0, p: Any = None, crowd: float = 1.0
+) -> Any:
     d = decision(gap=gap, trigger=trigger, weight=weight, score_weight=score_weight, strength=9.0, calibrated=9)
     d.crowd = crowd
     confidence.judge(d, (p or make_params()).confidence)

@@ -28,6 +28,7 @@ from confidence_engine.text.relevance import Linker, Mention, link
 __all__ = [
     "BACKENDS",
     "EMPTY",
+    "MARKET_STORIES",
     "NAMES_NO_ASSET",
     "ROW",
     "SILENT",
