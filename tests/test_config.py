@@ -388,6 +388,14 @@ def test_a_universe_that_does_not_hold_together_is_refused(folder: Path, old: st
         assert word in message, message
 
 
+def test_a_class_has_one_market(folder: Path) -> None:
+    market = '[underlying.ALL]\nclass = "crypto"\nsector = "market"\nmarket = true\n'
+    (folder / "universe.toml").write_text(UNIVERSE + market)
+    assert [one.name for one in loaded(folder, AGENT).universe.underlyings if one.market] == ["ALL"]
+    (folder / "universe.toml").write_text(UNIVERSE + market + market.replace("ALL", "WHOLE"))
+    assert "ALL is the market of class crypto already" in refused(folder, AGENT)
+
+
 def test_instruments_take_from_their_venue_and_keep_their_own(folder: Path) -> None:
     universe = loaded(folder, AGENT).universe
     spot, perp = universe.find("BTC/USDT", "spot"), universe.find("BTC/USDT", "perp")
@@ -447,7 +455,7 @@ def test_only_the_perpetuals_can_be_short_or_levered(project_root: Path) -> None
         assert (one.can_short, one.max_leverage > 1, bool(one.tiers), one.funding_ns > 0) == (perpetual,) * 4
         # At the highest leverage the posted margin has to cover the first tier's maintenance.
         assert not perpetual or 1 / one.max_leverage > one.tiers[0].rate
-    named = {u.name for u in universe.underlyings}
+    named = {u.name for u in universe.underlyings if not u.market}
     assert named == {one.underlying for one in universe.instruments if one.venue == "binance-spot"}
     assert named == {one.underlying for one in universe.instruments if one.venue == "binance-perp"}
 

@@ -30,7 +30,7 @@ from confidence_engine.domain.units import DAY_NS, MINUTE_NS
 from confidence_engine.kernel import session
 from confidence_engine.kernel.state import ITEMS
 
-__all__ = ["Params", "hear", "mark_traded", "measure", "settle", "was_traded"]
+__all__ = ["Params", "hear", "mark_traded", "measure", "settle", "standing", "was_traded", "yardstick"]
 
 LN2 = math.log(2.0)
 
@@ -157,6 +157,12 @@ def _weight(s, u, item, now_ns, p):
 
 
 @stage
+def standing(s, u, item, p):
+    """What a story of underlying u weighs before it fades."""
+    return _weight(s, u, item, item.since_ns, p)
+
+
+@stage
 def measure(s, u, now_ns, p):
     """Amount, weight, reading and standardised reading of underlying u at `now_ns`, once a time."""
     told = s.told[u]
@@ -175,6 +181,7 @@ def measure(s, u, now_ns, p):
             continue
         left -= 1
         w = _weight(s, u, item, now_ns, p)
+        item.weight = w
         if w < p.w_min:
             item.asleep, told.unsettled = 1, 1
             told.awake -= 1
@@ -225,7 +232,15 @@ def mark_traded(s, u, i):
 
 @stage
 def _standardise(s, u, p):
-    """zN = (N - m) / s, with m and s shrunk to the class: s^2 = (n s_a^2 + k s_c^2) / (n + k)."""
+    """zN = (N - m) / s, clipped."""
+    told = s.told[u]
+    centre, spread = yardstick(s, u, p)
+    told.z_story = min(max((told.story - centre) / spread, -p.z_clip), p.z_clip)
+
+
+@stage
+def yardstick(s, u, p):
+    """m and s of past readings, shrunk to the class: s^2 = (n s_a^2 + k s_c^2) / (n + k)."""
     told = s.told[u]
     c = s.klass[told.klass]
     k = p.readings_prior
@@ -236,8 +251,7 @@ def _standardise(s, u, p):
     if na + k > 0.0:
         centre = (na * told.centre + k * centre_c) / (na + k)
         spread2 = (na * told.spread2 + k * spread_c) / (na + k)
-    z = (told.story - centre) / math.sqrt(max(spread2, 1e-12))
-    told.z_story = min(max(z, -p.z_clip), p.z_clip)
+    return centre, math.sqrt(max(spread2, 1e-12))
 
 
 @stage
@@ -286,6 +300,8 @@ def _fold(s, u, item, p):
     c = s.klass[told.klass]
     told.centre, told.spread2 = _learn(told.centre, told.spread2, told.readings, item.reading, p)
     told.readings += 1
+    if u == c.market:  # what is said of the whole market is no prior for one asset
+        return
     c.centre, c.spread2 = _learn(c.centre, c.spread2, c.readings, item.reading, p)
     c.readings += 1
 

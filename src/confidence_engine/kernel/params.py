@@ -8,9 +8,12 @@ from confidence_engine.kernel import (
     algos,
     confidence,
     conviction,
+    crowd,
     divergence,
     exits,
     gates,
+    horizons,
+    market,
     narrative,
     price,
     regime,
@@ -27,6 +30,9 @@ class Params(NamedTuple):
     price: price.Params = price.Params()
     narrative: narrative.Params = narrative.Params()
     divergence: divergence.Params = divergence.Params()
+    horizons: horizons.Params = horizons.Params()
+    market: market.Params = market.Params()
+    crowd: crowd.Params = crowd.Params()
     confidence: confidence.Params = confidence.Params()
     conviction: conviction.Params = conviction.Params()
     gates: gates.Params = gates.Params()

@@ -16,9 +16,9 @@ import numpy as np
 from confidence_engine.domain.instrument import CLASSES, INSTRUMENT_ROW, MAX_TIERS, TIER_ROW
 
 __all__ = [
-    "ASSET", "BOOK", "CALENDAR", "CLASS", "HEAD", "ITEM", "ITEMS", "LEVELS", "REGIME", "REGIME_FRAMES", "RING",
-    "RING_BARS", "SESSION", "SESSIONS", "SLOT", "SLOTS", "STATE_SCHEMA", "State", "UNDERLYING", "capacity",
-    "record_of", "new_state", "state_hash",
+    "ASSET", "BETA", "BOOK", "CALENDAR", "CLASS", "CROWD", "HEAD", "ITEM", "ITEMS", "LEVELS", "PACE", "REGIME",
+    "REGIME_FRAMES", "RING", "RING_BARS", "SESSION", "SESSIONS", "SLOT", "SLOTS", "STATE_SCHEMA", "State",
+    "UNDERLYING", "capacity", "record_of", "new_state", "state_hash",
 ]  # fmt: skip
 
 STATE_SCHEMA: Final = 1
@@ -77,11 +77,22 @@ UNDERLYING: Final = record_of(
 # One story, however often retold.
 ITEM: Final = record_of(
     "cluster:i", "since_ns:i", "polarity", "certainty", "relevance", "novelty", "publishers:u", "traded:u",
-    "n_publishers:i", "n_documents:i", "asleep:i", "reading", "read_ns:i",
+    "n_publishers:i", "n_documents:i", "asleep:i", "reading", "read_ns:i", "weight",
 )  # fmt: skip
 
 # Priors an asset class gives to assets that have no history yet.
-CLASS: Final = record_of("annual_variance", "prior_spread2", "year_s", "centre", "spread2", "readings:i")
+CLASS: Final = record_of(
+    "annual_variance", "prior_spread2", "year_s", "centre", "spread2", "readings:i", "market:i", "frame:i", "looked:i",
+)  # fmt: skip
+
+# How much is said about an underlying: documents lately, those of this hour, and what is usual for the time.
+CROWD: Final = record_of("hour:i", "told:i", "heard", "heard_ns:i", "expected", "expected_ns:i")
+
+# A mean by the hour: slots as in SLOT. Documents an hour, or how far a bar moves in units of its volatility.
+PACE: Final = record_of("centre", "count:i")
+
+# How an asset moves with the market of its class, over closed frames.
+BETA: Final = record_of("price", "frame:i", "count:i", "mean_own", "mean_market", "spread2", "joint", "beta")
 
 # What is held, what is working and the frozen plan, a row an asset.
 BOOK: Final = record_of(
@@ -112,6 +123,10 @@ class State(NamedTuple):
     calendar: np.ndarray  # CALENDAR [K + 1]
     session: np.ndarray  # SESSION [K + 1, SESSIONS]
     regime: np.ndarray  # REGIME [A, REGIME_FRAMES]
+    crowd: np.ndarray  # CROWD [U]
+    talk: np.ndarray  # PACE [U, SLOTS]
+    stir: np.ndarray  # PACE [A, SLOTS]
+    beta: np.ndarray  # BETA [A]
 
 
 def capacity(count: int) -> int:
@@ -123,12 +138,14 @@ def capacity(count: int) -> int:
 
 
 def new_state(
-    rows: np.ndarray, tiers: np.ndarray, underlying_classes: list[int], priors: np.ndarray, equity: float
-) -> State:
+    rows: np.ndarray, tiers: np.ndarray, underlying_classes: list[int], priors: np.ndarray, equity: float,
+    markets: dict[int, int] | None = None,
+) -> State:  # fmt: skip
     """State before the first event.
 
     rows INSTRUMENT_ROW [n], tiers TIER_ROW [n, MAX_TIERS], class id of every underlying,
-    priors [C, 3] of (annual volatility, spread of story readings, trading seconds a year), start equity in USD.
+    priors [C, 3] of (annual volatility, spread of story readings, trading seconds a year), start equity in USD;
+    `markets`: class id -> the underlying that is the whole market of the class.
     """
     size = capacity(max(len(rows), len(underlying_classes)))
     calendars = 1 + int(rows["calendar"].max(initial=0))
@@ -138,6 +155,7 @@ def new_state(
         np.zeros(size, INSTRUMENT_ROW), np.zeros((size, MAX_TIERS), TIER_ROW),
         np.zeros(calendars, CALENDAR), np.zeros((calendars, SESSIONS), SESSION),
         np.zeros((size, REGIME_FRAMES), REGIME),
+        np.zeros(size, CROWD), np.zeros((size, SLOTS), PACE), np.zeros((size, SLOTS), PACE), np.zeros(size, BETA),
     )  # fmt: skip
     state.inst[: len(rows)] = rows
     state.tier[: len(rows)] = tiers
@@ -152,6 +170,11 @@ def new_state(
         state.told[name] = np.nan
     state.klass["annual_variance"], state.klass["prior_spread2"] = priors[:, 0] ** 2, priors[:, 1] ** 2
     state.klass["year_s"] = priors[:, 2]
+    state.klass["market"] = -1
+    for klass, u in (markets or {}).items():
+        state.klass["market"][klass] = u
+    state.beta["price"] = np.nan
+    state.beta["beta"] = 1.0
     head = state.head[0]
     head.n_assets, head.n_underlyings = len(rows), len(underlying_classes)
     head.start_equity = head.balance = head.equity = head.peak_equity = head.day_equity = equity

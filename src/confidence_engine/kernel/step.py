@@ -7,7 +7,8 @@ events, same parameters: same bytes. It never raises; a non-zero `out.head.statu
     what happened to us    -> ledger, orders      what the operator says -> risk
     what the market does   -> price, ledger       what is being told     -> narrative, divergence
     at a TIMER: out of positions first (exits, algos), then every asset that has something new is
-    judged (divergence -> confidence -> quality, conviction -> gates), and the strongest cases are sized and sent
+    judged (divergence -> horizons, crowd -> confidence -> quality, conviction -> gates), and the strongest cases
+    are sized and sent
     (exits.plan -> sizing -> risk -> orders -> algos), the account having the last word.
 """
 
@@ -52,11 +53,14 @@ from confidence_engine.kernel import (
     confidence,
     conviction,
     corporate,
+    crowd,
     divergence,
     door,
     exits,
     gates,
+    horizons,
     ledger,
+    market,
     narrative,
     orders,
     price,
@@ -100,12 +104,14 @@ def step(s, event, p, out):
     if kind == BAR:
         price.observe(s, event.asset, event, p.price)
         regime.observe(s, event.asset, event, p.regime)
+        crowd.observe(s, event.asset, p.crowd)
         s.book[event.asset].mark_price = bar_close(event)
         exits.reach(s, event.asset)
     elif kind == TIMER:
         _timer(s, event, p, out)
     elif kind == SIGNAL:
         narrative.hear(s, event, p.narrative)
+        crowd.hear(s, event, p.crowd)
     elif kind == SCORE:
         divergence.hear_score(s, event)
     elif kind == FILL or kind == LIQUIDATION:
@@ -139,6 +145,9 @@ def _timer(s, event, p, out):
         narrative.measure(s, u, h.now_ns, p.narrative)
         if timer_is_grid(event):
             narrative.settle(s, u, p.narrative)
+            crowd.settle(s, u, h.now_ns, p.crowd)
+    if timer_is_grid(event):
+        market.settle(s, h.now_ns, p.market)
     if event.marks & BACKFILL:
         return
     if h.now_ns // HOUR_NS != h.last_equity_ns // HOUR_NS:
@@ -183,8 +192,11 @@ def _judge(s, i, event, p, out):
     h, a, b, head = s.head[0], s.asset[i], s.book[i], out.head[0]
     d = out.decisions[head.decisions]
     _describe(s, i, event, d)
+    market.measure(s, i, d)
     evidence = divergence.measure(s, i, h.now_ns, d, p.divergence)
     d.trigger *= regime.trigger(d.regime, p.regime)
+    horizons.measure(s, i, h.now_ns, d, p.horizons, p.narrative, p.divergence)
+    crowd.measure(s, i, h.now_ns, d, p.crowd, p.price)
     confidence.judge(d, p.confidence)
     d.gates = gates.data(s, i, h.now_ns, p.price.min_obs, p.price.stale_bars, p.gates)
     head.degraded += d.gates != 0
