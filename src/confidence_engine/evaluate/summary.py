@@ -22,6 +22,7 @@ from confidence_engine.domain.units import DAY_NS, HOUR_NS, format_time
 from confidence_engine.drivers.replay import Result
 from confidence_engine.drivers.revision import code_revision
 from confidence_engine.drivers.sources import Sources
+from confidence_engine.evaluate.lessons import learnt
 from confidence_engine.evaluate.performance import (
     DAYS_A_YEAR,
     Estimate,
@@ -159,6 +160,7 @@ def summarise(
         "hold_pnl_usd": float(made.hold[-1]) - config.agent.initial_equity_usd,
         **_luck(config, sources, window, result, made),
         "outcomes": _labelled(made.labelled),
+        "feedback": learnt(result, tape.streams.names),
         "first_warm": _first_warm(sources, result),
         "degraded_share": result.degraded / result.judged if result.judged else None,
         **_identity(config, sources, result),

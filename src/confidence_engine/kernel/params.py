@@ -4,7 +4,20 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from confidence_engine.kernel import algos, confidence, divergence, exits, gates, narrative, price, risk, sizing
+from confidence_engine.kernel import (
+    algos,
+    confidence,
+    divergence,
+    exits,
+    feedback,
+    gates,
+    narrative,
+    price,
+    risk,
+    sizing,
+    sources,
+    thresholds,
+)
 
 __all__ = ["Params"]
 
@@ -21,3 +34,6 @@ class Params(NamedTuple):
     risk: risk.Params = risk.Params()
     algos: algos.Params = algos.Params()
     exits: exits.Params = exits.Params()
+    feedback: feedback.Params = feedback.Params()
+    sources: sources.Params = sources.Params()
+    thresholds: thresholds.Params = thresholds.Params()

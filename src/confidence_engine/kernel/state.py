@@ -13,17 +13,23 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
+from confidence_engine.domain.decision import GATES
 from confidence_engine.domain.instrument import CLASSES, INSTRUMENT_ROW, MAX_TIERS, TIER_ROW
+from confidence_engine.domain.order import EXIT_NAMES
 
 __all__ = [
     "ASSET", "BOOK", "CLASS", "HEAD", "ITEM", "ITEMS", "RING", "RING_BARS", "SLOT", "SLOTS", "STATE_SCHEMA",
     "State", "UNDERLYING", "capacity", "record_of", "new_state", "state_hash",
+    "LEARNT", "PENDING", "PENDINGS", "SOURCE", "SOURCES", "TALLIES", "TALLY", "TALLY_ALL", "TALLY_EXIT", "TALLY_GATE",
+    "TALLY_LONG", "TALLY_PASSED", "TALLY_SHORT", "TALLY_TAKEN", "WATCHED",
 ]  # fmt: skip
 
 STATE_SCHEMA: Final = 1
 RING_BARS: Final = 512
 ITEMS: Final = 64
 SLOTS: Final = 1 + 24 + 168
+PENDINGS: Final = 16
+SOURCES: Final = 64
 CAPACITIES: Final = (64, 128, 256)
 
 
@@ -64,7 +70,7 @@ UNDERLYING: Final = record_of(
 # One story, however often retold.
 ITEM: Final = record_of(
     "cluster:i", "since_ns:i", "polarity", "certainty", "relevance", "novelty", "publishers:u", "traded:u",
-    "n_publishers:i", "n_documents:i", "asleep:i", "reading", "read_ns:i",
+    "n_publishers:i", "n_documents:i", "asleep:i", "reading", "read_ns:i", "unsaid", "judged:u",
 )  # fmt: skip
 
 # Priors an asset class gives to assets that have no history yet.
@@ -77,6 +83,29 @@ BOOK: Final = record_of(
     "entry_leaves:i", "exit_id:i", "exit_leaves:i", "exit_why:i", "cancelled_id:i", "stop_id:i", "target_id:i",
     "trailed:i", "plan_lots:i", "plan_margin", "plan_until_ns:i", "last_gates:i", "rejected:i", "release_ns:i",
 )  # fmt: skip
+
+# A case that is watched to its end, up to PENDINGS an asset; `at_ns` 0 is a free place.
+PENDING: Final = record_of(
+    "at_ns:i", "decision:i", "cluster:i", "side:i", "gates:i", "passed:i", "publishers:u", "entry_price", "span_ns:i",
+    "end_ns:i", "win", "loss", "cost",
+)  # fmt: skip
+
+# How many cases of an asset are open, what could not be followed, and what its position has made so far.
+WATCHED: Final = record_of("pending:i", "dropped:i", "unresolved:i", "scored_ns:i", "net_usd", "notional")
+
+# What became of the stories of one source; its slot is its stream id modulo SOURCES.
+SOURCE: Final = record_of(
+    "stream:i", "shared:i", "documents:i", "outcomes:i", "wins", "losses", "won", "lost", "log_weight", "factor",
+)  # fmt: skip
+
+# Fading counts of outcomes, and their net returns.
+TALLY: Final = record_of("outcomes:i", "wins", "losses", "won", "lost")
+TALLY_ALL, TALLY_LONG, TALLY_SHORT, TALLY_PASSED, TALLY_TAKEN, TALLY_GATE = range(6)
+TALLY_EXIT: Final = TALLY_GATE + GATES
+TALLIES: Final = TALLY_EXIT + len(EXIT_NAMES)
+
+# What a class has learnt: the level of its trigger, the factor it gives, and what its stories lose on average.
+LEARNT: Final = record_of("level", "factor", "loss", "outcomes:i")
 
 
 class State(NamedTuple):
@@ -92,6 +121,11 @@ class State(NamedTuple):
     book: np.ndarray  # BOOK [A]
     inst: np.ndarray  # INSTRUMENT_ROW [A]
     tier: np.ndarray  # TIER_ROW [A, MAX_TIERS]
+    pending: np.ndarray  # PENDING [A, PENDINGS]
+    watched: np.ndarray  # WATCHED [A]
+    source: np.ndarray  # SOURCE [SOURCES]
+    tally: np.ndarray  # TALLY [TALLIES]
+    learnt: np.ndarray  # LEARNT [C]
 
 
 def capacity(count: int) -> int:
@@ -115,6 +149,8 @@ def new_state(
         np.zeros(1, HEAD), np.zeros(size, ASSET), np.zeros((size, RING_BARS), RING), np.zeros((size, SLOTS), SLOT),
         np.zeros(size, UNDERLYING), np.zeros((size, ITEMS), ITEM), np.zeros(len(CLASSES), CLASS), np.zeros(size, BOOK),
         np.zeros(size, INSTRUMENT_ROW), np.zeros((size, MAX_TIERS), TIER_ROW),
+        np.zeros((size, PENDINGS), PENDING), np.zeros(size, WATCHED), np.zeros(SOURCES, SOURCE),
+        np.zeros(TALLIES, TALLY), np.zeros(len(CLASSES), LEARNT),
     )  # fmt: skip
     state.inst[: len(rows)] = rows
     state.tier[: len(rows)] = tiers
@@ -126,6 +162,8 @@ def new_state(
         state.told[name] = np.nan
     state.klass["annual_variance"], state.klass["prior_spread2"] = priors[:, 0] ** 2, priors[:, 1] ** 2
     state.klass["year_s"] = priors[:, 2]
+    state.source["factor"] = state.learnt["factor"] = 1.0
+    state.learnt["level"] = state.learnt["loss"] = 0.5
     head = state.head[0]
     head.n_assets, head.n_underlyings = len(rows), len(underlying_classes)
     head.start_equity = head.balance = head.equity = head.peak_equity = head.day_equity = equity

@@ -49,6 +49,7 @@ from confidence_engine.kernel import (
     divergence,
     door,
     exits,
+    feedback,
     gates,
     ledger,
     narrative,
@@ -86,6 +87,7 @@ def step(s, event, p, out):
         price.observe(s, event.asset, event, p.price)
         s.book[event.asset].mark_price = bar_close(event)
         exits.reach(s, event.asset)
+        feedback.settle(s, event, out, p)
     elif kind == TIMER:
         _timer(s, event, p, out)
     elif kind == SIGNAL:
@@ -94,9 +96,12 @@ def step(s, event, p, out):
         divergence.hear_score(s, event)
     elif kind == FILL or kind == LIQUIDATION:
         ledger.book(s, event, out)
+        feedback.book(s, event.asset, out, p.feedback)
         orders.filled(s, event, out)
     elif kind == FUNDING:
         ledger.fund(s, event, out)
+        if s.book[event.asset].lots != 0:
+            feedback.book(s, event.asset, out, p.feedback)
     elif kind == CANCELLED or kind == REJECT:
         orders.settle(s, event, kind == REJECT)
     elif kind == COMMAND:
@@ -130,7 +135,7 @@ def _timer(s, event, p, out):
     first = out.head[0].decisions
     _judge_due(s, event, p, out)
     _enter_strongest(s, first, p, out)
-    _conclude(s, first, out)
+    _conclude(s, first, out, p)
 
 
 @stage
@@ -247,11 +252,12 @@ def _enter(s, d, p, out):
 
 
 @stage
-def _conclude(s, first, out):
-    """Count what refused, and remember the final bits."""
+def _conclude(s, first, out, p):
+    """Count what refused, remember the final bits, and watch what becomes of the case."""
     for k in range(first, out.head[0].decisions):
         d = out.decisions[k]
         s.book[d.asset].last_gates = d.gates
+        feedback.watch(s, d, p.feedback)
         _count(out, d.gates)
 
 
