@@ -192,6 +192,8 @@ def _agree(config: Config, leaves: dict[Spot, Leaf]) -> None:
         refuse("kernel.divergence", "trigger", why)
     if config.kernel.narrative.memory_ns < config.text.cluster_window_ns:
         refuse("kernel.narrative", "memory", "shorter than [text] cluster_window: a retelling would count as new")
+    if config.sim.grace_ns >= agent.interval_ns:
+        refuse("sim", "grace", "must be shorter than a bar, or a decision could enter at a bar it already knows")
     if config.timing.funding_latency_ns <= config.timing.bar_latency_ns:
         refuse("timing", "funding_latency", "must be longer than bar_latency: a payment is due on what the bar left")
     for section, key, step in (("agent", "interval", agent.interval_ns), ("timing", "grid", config.timing.grid_ns)):
