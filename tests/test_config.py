@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from confidence_engine.config import Config, load, secret, secrets_shown
-from confidence_engine.config.agent import DERIVED, SECTIONS
+from confidence_engine.config.agent import DERIVED, REPEATED, SECTIONS
 from confidence_engine.config.source import flatten, key_lines
 from confidence_engine.config.values import plain
 from confidence_engine.domain.errors import ConfigError, UsageError
@@ -149,6 +149,24 @@ def test_the_agents_keys_decide_the_kernels_switches(folder: Path) -> None:
         assert "[agent]" in message
     assert config.kernel.sizing.real_money is True
     assert (config.kernel.divergence.use_news, config.kernel.divergence.use_score) == (False, True)
+
+
+def test_what_is_learnt_from_is_what_is_evaluated(folder: Path) -> None:
+    """Keys of the feedback that other sections decide: taken from there, and refused where they stand twice."""
+    changed = '[outcome]\nhorizon = "2h"\nwin_sigma = 1.5\n[sim]\ngrace = "1s"\nspread_factor = 2.0\n'
+    config = loaded(folder, AGENT + changed)
+    assert (config.kernel.feedback.horizon_ns, config.kernel.feedback.win_sigma) == (2 * HOUR_NS, 1.5)
+    for stage, key, section in REPEATED:
+        assert getattr(getattr(config.kernel, stage), key) == getattr(getattr(config, section), key)
+        message = refused(folder, f"{AGENT}[kernel.{stage}]\n{key.removesuffix('_ns')} = 1.0\n")
+        assert "mine.toml:7: " in message
+        assert f"[{section}]" in message
+    assert config.kernel.feedback.half_life == 200.0
+
+
+def test_a_decision_cannot_enter_at_a_bar_that_it_already_knows(folder: Path) -> None:
+    assert "shorter than a bar" in refused(folder, AGENT + '[sim]\ngrace = "5m"\n')
+    assert loaded(folder, AGENT + '[sim]\ngrace = "4m"\n').sim.grace_ns == 4 * MINUTE_NS
 
 
 # The hash.

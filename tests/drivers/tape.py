@@ -28,14 +28,14 @@ from confidence_engine.domain.order import CMD_FLATTEN, CMD_HALT, CMD_LIMIT, CMD
 from confidence_engine.domain.params import params_record
 from confidence_engine.domain.units import HOUR_NS, MINUTE_NS, SECOND_NS
 from confidence_engine.drivers.loop import run
-from confidence_engine.kernel.out import Out, clear, new_out
+from confidence_engine.kernel.out import LESSONS_A_BAR, Out, clear, new_out
 from confidence_engine.kernel.params import Params
 from confidence_engine.kernel.state import State, state_hash
 from confidence_engine.venues import sim
 
 __all__ = ["Said", "World", "digest", "narrow", "play", "world"]
 
-LISTS = ("decisions", "intents", "entries", "equities", "marks")
+LISTS = ("decisions", "intents", "entries", "equities", "marks", "lessons")
 
 
 class World(NamedTuple):
@@ -56,6 +56,7 @@ class Said(NamedTuple):
     entries: np.ndarray
     equities: np.ndarray
     marks: np.ndarray
+    lessons: np.ndarray
 
 
 def world(seed: int, bars: int = 150, assets: int = 3, **sim_params: Any) -> World:
@@ -110,7 +111,9 @@ def _eager(rng: np.random.Generator) -> np.ndarray:
 def narrow(w: World, rows: int) -> Out:
     """An output with room for one step and `rows` rows more, smaller than a driver would make it."""
     out, need = new_out(len(w.state.asset)), 4 * int(w.state.head[0].n_assets) + 16
-    return Out(out.head, *(a[: need + rows] for a in out[1:6]), out.refusals)
+    return Out(
+        out.head, *(a[: need + rows] for a in out[1:6]), out.refusals, out.lessons[: LESSONS_A_BAR + need + rows]
+    )
 
 
 def play(w: World, rows: int = 65_536, size: int = 1 << 60) -> Said:

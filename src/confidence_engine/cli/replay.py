@@ -118,6 +118,8 @@ def summary_table(summary: dict[str, Any], folder: Path) -> Any:
         ("win rate", _with_interval(summary["win_rate"])),
         ("gap closed", _with_interval(closed) + f" on {closed['n_days']} days, {unseen} unresolved"),
         ("against random entries", _percentile(summary)),
+        ("stories watched", _watched(summary["feedback"])),
+        ("weights of sources", _weights(summary["feedback"])),
         ("degraded", "-" if summary["degraded_share"] is None else f"{summary['degraded_share']:.3%} of judgements"),
         ("first warm", ", ".join(f"{name} {at or 'never'}" for name, at in summary["first_warm"].items())),
         ("params, decisions", f"{summary['params_hash']}, {summary['decisions_hash'][:16]}"),
@@ -128,8 +130,30 @@ def summary_table(summary: dict[str, Any], folder: Path) -> Any:
     refused = sorted(((n, name) for name, n in summary["refusals"].items() if n), reverse=True)
     return Group(
         grid(("figure", "value"), rows, title=f"replay of {summary['agent']}"),
-        grid(("refused by", "times"), [(name, n) for n, name in refused]),
+        grid(
+            ("refused by", "times", "stories", "would have won", "net return"),
+            [(name, n, *_spared(summary["feedback"]["refused"].get(name))) for n, name in refused],
+        ),
     )
+
+
+def _spared(one: dict[str, Any] | None) -> tuple[str, str, str]:
+    """What became of the stories that a gate refused at their first judgement."""
+    if one is None:
+        return "0", "-", "-"
+    return f"{one['won']['n']:,}", f"{one['won']['value']:.1%}", f"{one['mean_net_return']:+.3%}"
+
+
+def _watched(found: dict[str, Any]) -> str:
+    cases, exits = found["cases"]["all"]["won"], found["exits"]
+    left = ", ".join(f"{why} {one['n']} ({one['net_usd']:+,.2f} USD)" for why, one in exits.items())
+    told = f"{_with_interval(cases)}, {found['unresolved']} unresolved, {found['dropped']} dropped"
+    return f"{told}; trades left by {left}" if left else told
+
+
+def _weights(found: dict[str, Any]) -> str:
+    weights = ", ".join(f"{name} {one['weight']:.2f}" for name, one in found["sources"].items()) or "none heard"
+    return weights + "".join(f"; trigger of {name} x {factor:.3f}" for name, factor in found["triggers"].items())
 
 
 def _with_interval(one: dict[str, Any]) -> str:

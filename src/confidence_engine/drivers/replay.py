@@ -53,6 +53,7 @@ class Result(NamedTuple):
     entries: np.ndarray  # ENTRY: fills, liquidations, funding
     equities: np.ndarray  # EQUITY, hourly
     marks: np.ndarray  # MARKED, hourly
+    lessons: np.ndarray  # LESSON: what came of it, and what changed
     refusals: dict[str, int]
     judged: int
     degraded: int
@@ -172,7 +173,7 @@ def play(
     )  # fmt: skip
 
 
-_ROWS = ("decisions", "intents", "entries", "equities", "marks")
+_ROWS = ("decisions", "intents", "entries", "equities", "marks", "lessons")
 
 
 def _drain(out: Any, drained: dict[str, list[np.ndarray]]) -> None:

@@ -24,6 +24,7 @@ from confidence_engine.drivers.replay import Result
 from confidence_engine.drivers.revision import code_revision
 from confidence_engine.drivers.sources import Sources
 from confidence_engine.evaluate.comparable import comparable
+from confidence_engine.evaluate.lessons import learnt
 from confidence_engine.evaluate.performance import (
     DAYS_A_YEAR,
     Estimate,
@@ -216,6 +217,7 @@ def summarise(
         "outcomes_by_horizon": {
             format_interval(h): _labelled(config, sources, rows, h) for h, rows in made.further.items()
         },
+        "feedback": learnt(result, tape.streams.names),
         "first_warm": _first_warm(sources, result),
         "degraded_share": result.degraded / result.judged if result.judged else None,
         **_identity(config, sources, result),

@@ -13,12 +13,22 @@ symmetric and asymmetric payouts). It is only as good as p, which is a rule as l
 from __future__ import annotations
 
 import math
+from typing import Annotated, NamedTuple
 
 from confidence_engine.domain.jit import stage
-from confidence_engine.domain.outcome import Params
+from confidence_engine.domain.params import Bound
+from confidence_engine.domain.units import DAY_NS, HOUR_NS, MINUTE_NS
 from confidence_engine.kernel.quality import TOP, rooted
 
 __all__ = ["Params", "judge", "share"]
+
+
+class Params(NamedTuple):
+    """The event whose odds are taken, which [outcome] decides."""
+
+    horizon_ns: Annotated[int, Bound("duration", MINUTE_NS, 365 * DAY_NS)] = 6 * HOUR_NS
+    win_sigma: Annotated[float, Bound("ratio", 0.05, 20.0)] = 1.0
+    loss_sigma: Annotated[float, Bound("ratio", 0.05, 20.0)] = 1.0
 
 
 @stage

@@ -15,7 +15,7 @@ from confidence_engine.domain.event import CORPORATE, SPLIT, corporate_value, co
 from confidence_engine.domain.jit import stage
 from confidence_engine.kernel import ledger
 from confidence_engine.kernel.margin import unit
-from confidence_engine.kernel.state import RING_BARS, SLOTS
+from confidence_engine.kernel.state import PENDINGS, REGIME_FRAMES, RING_BARS, SLOTS
 
 __all__ = ["adjust", "lower", "rescale", "whole"]
 
@@ -61,6 +61,12 @@ def _history(s, i, f, g):
     a.open, a.high, a.low, a.price, a.atr = a.open * f, a.high * f, a.low * f, a.price * f, a.atr * f
     a.frame_high, a.frame_low = a.frame_high * f, a.frame_low * f
     a.frame_close, a.frame_prior = a.frame_close * f, a.frame_prior * f
+    for k in range(REGIME_FRAMES):
+        frame = s.regime[i, k]
+        frame.last, frame.price = frame.last * f, frame.price * f
+    s.beta[i].price *= f
+    for k in range(PENDINGS):
+        s.pending[i, k].entry_price *= f
     for k in range(min(a.n_bars, RING_BARS)):
         r = s.ring[i, k]
         r.price, r.volume = r.price * f, r.volume * g

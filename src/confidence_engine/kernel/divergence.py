@@ -18,7 +18,7 @@ from typing import Annotated, NamedTuple
 from confidence_engine.domain.event import score_horizon, score_mean, score_std
 from confidence_engine.domain.jit import stage
 from confidence_engine.domain.params import Bound
-from confidence_engine.kernel import price, session
+from confidence_engine.kernel import price, session, thresholds
 
 __all__ = ["Params", "hear_score", "measure"]
 
@@ -70,7 +70,7 @@ def measure(s, i, now_ns, d, p):
         together = 1.0 - (1.0 - d.weight) * (1.0 - d.score_weight)
         d.gap = lean - p.kappa * together * moved / (d.weight + d.score_weight)
     d.side = 1 if lean > 0.0 else (-1 if lean < 0.0 else 0)
-    d.trigger = _trigger(d.volume_z, p)
+    d.trigger = thresholds.scaled(s, i, _trigger(d.volume_z, p), p.kappa * p.reaction_clip)
     return news or score
 
 

@@ -1,11 +1,11 @@
 """What is being told: stories, each counted once however often it is retold.
 
 The unit of evidence is the cluster. A story weighs w_i = c_i r_i v_i q_i 2^(-age / half-life)
-(age in trading time) and lives while w_i >= w_min; q_i = 1 - (1 - q)^n over its n independent publishers, so the
-same publisher saying it again adds nothing. The reading N = sum(w s) / sum(w) is compared with
-past readings of the same underlying: ONE reading a story, taken when it came alive and learnt
-only when it and every story that reading held are asleep: no live story is part of its own yardstick.
-No live story is no reading, which is not a neutral one.
+(age in trading time) and lives while w_i >= w_min; q_i = 1 - (1 - q)^n over its n independent publishers, each
+counted as much as it has earned (`sources`; 1 until learnt), so the same publisher saying it again adds nothing. The
+reading N = sum(w s) / sum(w) is compared with past readings of the same underlying: ONE reading a story, taken when it
+came alive and learnt only when it and every story that reading held are asleep: no live story is part of its own
+yardstick. No live story is no reading, which is not a neutral one.
 Sources: noisy-or of independent witnesses, Pearl, Probabilistic Reasoning in Intelligent Systems (1988), p. 184;
 running mean and variance, West, Comm. ACM 22 (1979), p. 532. The weights themselves are our own rule.
 """
@@ -27,7 +27,7 @@ from confidence_engine.domain.event import (
 from confidence_engine.domain.jit import stage
 from confidence_engine.domain.params import Bound
 from confidence_engine.domain.units import DAY_NS, MINUTE_NS
-from confidence_engine.kernel import session
+from confidence_engine.kernel import session, sources
 from confidence_engine.kernel.state import ITEMS
 
 __all__ = ["Params", "hear", "mark_traded", "measure", "settle", "standing", "was_traded", "yardstick"]
@@ -61,12 +61,17 @@ def hear(s, event, p):
     told.due, told.measured_ns = 1, 0
     cluster = int(signal_cluster(event))
     k = _find(s, u, cluster, event.ts_known, p)
+    witnesses = 0
     if k >= 0:
+        witnesses = s.story[u, k].n_publishers
         _retell(told, s.story[u, k], event)
     else:
         k = _place(s, u, event.ts_known, p)
         _tell(s.story[u, k], cluster, event)
     item = s.story[u, k]
+    sources.hear(s, event.source)
+    if item.n_publishers > witnesses:
+        item.unsaid *= sources.unsaid(s, event.source, p.publisher_weight)
     if math.isnan(item.reading):
         _read(s, u, item, event.ts_known, p)
 
@@ -80,6 +85,7 @@ def _tell(item, cluster, event):
     item.publishers, item.traded = _bit(event.source), np.uint64(0)
     item.n_publishers, item.n_documents, item.asleep = 1, 1, 0
     item.reading, item.read_ns = math.nan, 0
+    item.unsaid, item.judged = 1.0, np.uint64(0)
 
 
 @stage
@@ -147,13 +153,10 @@ def _place(s, u, now_ns, p):
 
 @stage
 def _weight(s, u, item, now_ns, p):
-    """w_i at `now_ns`; exactly one exponential, and a power that is the same multiplications compiled or not."""
-    unsaid = 1.0
-    for _ in range(item.n_publishers):
-        unsaid *= 1.0 - p.publisher_weight
+    """w_i at `now_ns`; exactly one exponential. What a publisher counts was fixed when it told the story."""
     c = s.told[u].calendar
     age = float(session.clock(s, c, now_ns) - session.clock(s, c, item.since_ns)) / p.half_life_ns
-    return item.certainty * item.relevance * item.novelty * (1.0 - unsaid) * math.exp(-LN2 * age)
+    return item.certainty * item.relevance * item.novelty * (1.0 - item.unsaid) * math.exp(-LN2 * age)
 
 
 @stage

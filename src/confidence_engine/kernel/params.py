@@ -11,6 +11,7 @@ from confidence_engine.kernel import (
     crowd,
     divergence,
     exits,
+    feedback,
     gates,
     horizons,
     market,
@@ -19,6 +20,8 @@ from confidence_engine.kernel import (
     regime,
     risk,
     sizing,
+    sources,
+    thresholds,
 )
 
 __all__ = ["Params"]
@@ -41,3 +44,6 @@ class Params(NamedTuple):
     algos: algos.Params = algos.Params()
     exits: exits.Params = exits.Params()
     regime: regime.Params = regime.Params()
+    feedback: feedback.Params = feedback.Params()
+    sources: sources.Params = sources.Params()
+    thresholds: thresholds.Params = thresholds.Params()

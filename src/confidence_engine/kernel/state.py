@@ -13,12 +13,16 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
+from confidence_engine.domain.decision import GATES
 from confidence_engine.domain.instrument import CLASSES, INSTRUMENT_ROW, MAX_TIERS, TIER_ROW
+from confidence_engine.domain.order import EXIT_NAMES
 
 __all__ = [
-    "ASSET", "BETA", "BOOK", "CALENDAR", "CLASS", "CROWD", "HEAD", "ITEM", "ITEMS", "LEVELS", "PACE", "REGIME",
-    "REGIME_FRAMES", "RING", "RING_BARS", "SESSION", "SESSIONS", "SLOT", "SLOTS", "STATE_SCHEMA", "State",
-    "UNDERLYING", "capacity", "record_of", "new_state", "state_hash",
+    "ASSET", "BETA", "BOOK", "CALENDAR", "CLASS", "CROWD", "HEAD", "ITEM", "ITEMS", "LEARNT", "LEVELS", "PACE",
+    "PENDING", "PENDINGS", "REGIME", "REGIME_FRAMES", "RING", "RING_BARS", "SESSION", "SESSIONS", "SLOT", "SLOTS",
+    "SOURCE", "SOURCES", "STATE_SCHEMA", "State", "TALLIES", "TALLY", "TALLY_ALL", "TALLY_EXIT", "TALLY_GATE",
+    "TALLY_LONG", "TALLY_PASSED", "TALLY_SHORT", "TALLY_TAKEN", "UNDERLYING", "WATCHED", "capacity", "record_of",
+    "new_state", "state_hash",
 ]  # fmt: skip
 
 STATE_SCHEMA: Final = 1
@@ -28,6 +32,8 @@ SLOTS: Final = 1 + 24 + 168
 SESSIONS: Final = 128
 REGIME_FRAMES: Final = 3
 LEVELS: Final = 48
+PENDINGS: Final = 16
+SOURCES: Final = 64
 CAPACITIES: Final = (64, 128, 256)
 
 
@@ -77,7 +83,7 @@ UNDERLYING: Final = record_of(
 # One story, however often retold.
 ITEM: Final = record_of(
     "cluster:i", "since_ns:i", "polarity", "certainty", "relevance", "novelty", "publishers:u", "traded:u",
-    "n_publishers:i", "n_documents:i", "asleep:i", "reading", "read_ns:i", "weight",
+    "n_publishers:i", "n_documents:i", "asleep:i", "reading", "read_ns:i", "weight", "unsaid", "judged:u",
 )  # fmt: skip
 
 # Priors an asset class gives to assets that have no history yet.
@@ -105,6 +111,28 @@ BOOK: Final = record_of(
 # How many sessions of a calendar were seen, and the last SESSIONS of them; row 0 is round the clock and stays empty.
 CALENDAR: Final = record_of("sessions:i")
 SESSION: Final = record_of("open_ns:i", "close_ns:i", "offset_ns:i", "span_ns:i", "before_ns:i")
+# A case that is watched to its end, up to PENDINGS an asset, on its trading clock; `at_ns` 0 is a free place.
+PENDING: Final = record_of(
+    "at_ns:i", "told_ns:i", "decision:i", "cluster:i", "side:i", "gates:i", "passed:i", "publishers:u",
+    "entry_price", "span_ns:i", "end_ns:i", "win", "loss", "cost",
+)  # fmt: skip
+
+# How many cases of an asset are open, what could not be followed, and what its position has made so far.
+WATCHED: Final = record_of("pending:i", "dropped:i", "unresolved:i", "scored_ns:i", "net_usd", "notional")
+
+# What became of the stories of one source; its slot is its stream id modulo SOURCES.
+SOURCE: Final = record_of(
+    "stream:i", "shared:i", "documents:i", "outcomes:i", "wins", "losses", "won", "lost", "log_weight", "factor",
+)  # fmt: skip
+
+# Fading counts of outcomes, and their net returns.
+TALLY: Final = record_of("outcomes:i", "wins", "losses", "won", "lost")
+TALLY_ALL, TALLY_LONG, TALLY_SHORT, TALLY_PASSED, TALLY_TAKEN, TALLY_GATE = range(6)
+TALLY_EXIT: Final = TALLY_GATE + GATES
+TALLIES: Final = TALLY_EXIT + len(EXIT_NAMES)
+
+# What a class has learnt: the level of its trigger, the factor it gives, and what its stories lose on average.
+LEARNT: Final = record_of("level", "factor", "loss", "outcomes:i")
 
 
 class State(NamedTuple):
@@ -127,6 +155,11 @@ class State(NamedTuple):
     talk: np.ndarray  # PACE [U, SLOTS]
     stir: np.ndarray  # PACE [A, SLOTS]
     beta: np.ndarray  # BETA [A]
+    pending: np.ndarray  # PENDING [A, PENDINGS]
+    watched: np.ndarray  # WATCHED [A]
+    source: np.ndarray  # SOURCE [SOURCES]
+    tally: np.ndarray  # TALLY [TALLIES]
+    learnt: np.ndarray  # LEARNT [C]
 
 
 def capacity(count: int) -> int:
@@ -156,6 +189,8 @@ def new_state(
         np.zeros(calendars, CALENDAR), np.zeros((calendars, SESSIONS), SESSION),
         np.zeros((size, REGIME_FRAMES), REGIME),
         np.zeros(size, CROWD), np.zeros((size, SLOTS), PACE), np.zeros((size, SLOTS), PACE), np.zeros(size, BETA),
+        np.zeros((size, PENDINGS), PENDING), np.zeros(size, WATCHED), np.zeros(SOURCES, SOURCE),
+        np.zeros(TALLIES, TALLY), np.zeros(len(CLASSES), LEARNT),
     )  # fmt: skip
     state.inst[: len(rows)] = rows
     state.tier[: len(rows)] = tiers
@@ -175,6 +210,8 @@ def new_state(
         state.klass["market"][klass] = u
     state.beta["price"] = np.nan
     state.beta["beta"] = 1.0
+    state.source["factor"] = state.learnt["factor"] = 1.0
+    state.learnt["level"] = state.learnt["loss"] = 0.5
     head = state.head[0]
     head.n_assets, head.n_underlyings = len(rows), len(underlying_classes)
     head.start_equity = head.balance = head.equity = head.peak_equity = head.day_equity = equity

@@ -57,6 +57,7 @@ from confidence_engine.kernel import (
     divergence,
     door,
     exits,
+    feedback,
     gates,
     horizons,
     ledger,
@@ -107,6 +108,7 @@ def step(s, event, p, out):
         crowd.observe(s, event.asset, p.crowd)
         s.book[event.asset].mark_price = bar_close(event)
         exits.reach(s, event.asset)
+        feedback.settle(s, event, out, p)
     elif kind == TIMER:
         _timer(s, event, p, out)
     elif kind == SIGNAL:
@@ -116,15 +118,21 @@ def step(s, event, p, out):
         divergence.hear_score(s, event)
     elif kind == FILL or kind == LIQUIDATION:
         ledger.book(s, event, out)
+        feedback.book(s, event.asset, out, p.feedback)
         orders.filled(s, event, out)
     elif kind == FUNDING:
         ledger.fund(s, event, out)
+        if s.book[event.asset].lots != 0:
+            feedback.book(s, event.asset, out, p.feedback)
     elif kind == CANCELLED or kind == REJECT:
         orders.settle(s, event, kind == REJECT)
     elif kind == SESSION:
         session.begin(s, event)
     elif kind == CORPORATE:
+        written = out.head[0].entries
         corporate.adjust(s, event, out)
+        if out.head[0].entries > written:
+            feedback.book(s, event.asset, out, p.feedback)
     elif kind == COMMAND:
         _obey(s, event, out)
     else:
@@ -159,7 +167,7 @@ def _timer(s, event, p, out):
     first = out.head[0].decisions
     _judge_due(s, event, p, out)
     _enter_strongest(s, first, p, out)
-    _conclude(s, first, out)
+    _conclude(s, first, out, p)
 
 
 @stage
@@ -284,11 +292,12 @@ def _enter(s, d, p, out):
 
 
 @stage
-def _conclude(s, first, out):
-    """Count what refused, and remember the final bits."""
+def _conclude(s, first, out, p):
+    """Count what refused, remember the final bits, and watch what becomes of the case."""
     for k in range(first, out.head[0].decisions):
         d = out.decisions[k]
         s.book[d.asset].last_gates = d.gates
+        feedback.watch(s, d, p.feedback)
         _count(out, d.gates)
 
 
