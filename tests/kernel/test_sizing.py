@@ -11,12 +11,14 @@ from hypothesis import strategies as st
 from tests.kernel.world import PERP, decision, make_params, make_state
 
 from confidence_engine.domain.decision import gate_names
+from confidence_engine.domain.units import HOUR_NS
 from confidence_engine.kernel import sizing
 from confidence_engine.kernel.margin import liquidation_price, margin_for, unit
 
 SHARE = st.floats(0, 1)
 EQUITY = st.floats(1.0, 1e8)
 PRICE = 20_000.0
+HOLD = 6 * HOUR_NS
 STOPS = st.floats(1.0, 8_000.0)
 SIDES = st.sampled_from([-1, 1])
 
@@ -80,7 +82,7 @@ def test_leverage_is_never_a_size() -> None:
 
 def afforded(s: Any, p: Any, lots: int, stop: float) -> tuple[int, float, Any]:
     d = decision(side=1 if lots > 0 else -1, price=PRICE, equity=float(s.head[0].equity))
-    got, margin = sizing.afford(s, 0, d, lots, stop, p.sizing)
+    got, margin = sizing.afford(s, 0, d, lots, stop, HOLD, p.sizing)
     return int(got), float(margin), d
 
 
@@ -105,7 +107,8 @@ def test_margin_keeps_liquidation_beyond_the_stop_and_within_the_budget(
 
 @given(st.integers(1, 200_000), SIDES, STOPS, st.floats(0, 49_000.0))
 def test_size_is_cut_only_as_far_as_the_budget_asks(lots: int, side: int, stop: float, used: float) -> None:
-    s, p = make_state(**(PERP | {"tiers": ()})), make_params()  # without tiers margin is in proportion to lots
+    s = make_state(**(PERP | {"tiers": ()}))  # without tiers margin is in proportion to lots
+    p = make_params(sizing={"funding_reserve": 0.0})
     s.head[0].used_margin = used
     got, _, _ = afforded(s, p, side * lots, stop)
     assume(abs(got) < lots)

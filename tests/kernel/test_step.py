@@ -248,7 +248,7 @@ def test_the_strongest_go_first_whatever_their_ids(order: list[int], room: int) 
     for i in range(4):  # the same prices for all, so that only the story tells them apart
         for array in (state.asset, state.ring, state.slot, state.book):
             array[i] = array[0]
-    p.risk.max_positions = room
+    p.risk.max_positions, p.ranking.top = room, 256
     told(state, p, out, LAST, *[(order[k], polarity[k], k) for k in range(4)])
     rows = decisions(out)
     went = {int(d.asset) for d in rows if d.gates == 0}

@@ -4,7 +4,18 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from confidence_engine.kernel import algos, confidence, divergence, exits, gates, narrative, price, risk, sizing
+from confidence_engine.kernel import (
+    algos,
+    confidence,
+    divergence,
+    exits,
+    gates,
+    narrative,
+    price,
+    ranking,
+    risk,
+    sizing,
+)
 
 __all__ = ["Params"]
 
@@ -17,6 +28,7 @@ class Params(NamedTuple):
     divergence: divergence.Params = divergence.Params()
     confidence: confidence.Params = confidence.Params()
     gates: gates.Params = gates.Params()
+    ranking: ranking.Params = ranking.Params()
     sizing: sizing.Params = sizing.Params()
     risk: risk.Params = risk.Params()
     algos: algos.Params = algos.Params()

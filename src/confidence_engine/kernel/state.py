@@ -16,13 +16,14 @@ import numpy as np
 from confidence_engine.domain.instrument import CLASSES, INSTRUMENT_ROW, MAX_TIERS, TIER_ROW
 
 __all__ = [
-    "ASSET", "BOOK", "CLASS", "HEAD", "ITEM", "ITEMS", "RING", "RING_BARS", "SLOT", "SLOTS", "STATE_SCHEMA",
-    "State", "UNDERLYING", "capacity", "record_of", "new_state", "state_hash",
+    "ASSET", "BOOK", "CLASS", "DAY", "DAYS", "HEAD", "ITEM", "ITEMS", "RING", "RING_BARS", "SLOT", "SLOTS", "STATE_SCHEMA",
+    "State", "TREND", "UNDERLYING", "capacity", "record_of", "new_state", "state_hash",
 ]  # fmt: skip
 
 STATE_SCHEMA: Final = 1
 RING_BARS: Final = 512
 ITEMS: Final = 64
+DAYS: Final = 64
 SLOTS: Final = 1 + 24 + 168
 CAPACITIES: Final = (64, 128, 256)
 
@@ -38,7 +39,7 @@ HEAD: Final = record_of(
     "now_ns:i", "n_assets:i", "n_underlyings:i", "decision_seq:i", "order_seq:i", "entry_seq:i", "clusters_full:i",
     "start_equity", "balance", "equity", "peak_equity", "gross", "net_usd", "used_margin", "realised", "fees",
     "funding", "turnover", "open_positions:i", "day:i", "day_equity", "day_trades:i", "week:i", "week_trades:i",
-    "halted:i", "gross_limit", "last_equity_ns:i",
+    "halted:i", "gross_limit", "last_equity_ns:i", "unranked:i", "ranked_hour:i",
 )  # fmt: skip
 
 # What the price says, a row an asset.
@@ -76,7 +77,16 @@ BOOK: Final = record_of(
     "deadline_ns:i", "stop_ticks:i", "target_ticks:i", "trail_from", "trail_by", "best", "decision:i", "entry_id:i",
     "entry_leaves:i", "exit_id:i", "exit_leaves:i", "exit_why:i", "cancelled_id:i", "stop_id:i", "target_id:i",
     "trailed:i", "plan_lots:i", "plan_margin", "plan_until_ns:i", "last_gates:i", "rejected:i", "release_ns:i",
+    "limit_ticks:i", "cross:i", "plan_price",
 )  # fmt: skip
+
+# The last DAYS closes of a day's frame, as logarithms.
+DAY: Final = record_of("log_close")
+
+# Momentum and volatility over days, and where they stand in the asset's class, in [-1, 1]; NaN = not ranked.
+TREND: Final = record_of(
+    "frame:i", "closed_ns:i", "close", "frames:i", "momentum", "daily_sigma", "rank_momentum", "rank_calm"
+)
 
 
 class State(NamedTuple):
@@ -92,6 +102,8 @@ class State(NamedTuple):
     book: np.ndarray  # BOOK [A]
     inst: np.ndarray  # INSTRUMENT_ROW [A]
     tier: np.ndarray  # TIER_ROW [A, MAX_TIERS]
+    day: np.ndarray  # DAY [A, DAYS]
+    trend: np.ndarray  # TREND [A]
 
 
 def capacity(count: int) -> int:
@@ -115,6 +127,7 @@ def new_state(
         np.zeros(1, HEAD), np.zeros(size, ASSET), np.zeros((size, RING_BARS), RING), np.zeros((size, SLOTS), SLOT),
         np.zeros(size, UNDERLYING), np.zeros((size, ITEMS), ITEM), np.zeros(len(CLASSES), CLASS), np.zeros(size, BOOK),
         np.zeros(size, INSTRUMENT_ROW), np.zeros((size, MAX_TIERS), TIER_ROW),
+        np.zeros((size, DAYS), DAY), np.zeros(size, TREND),
     )  # fmt: skip
     state.inst[: len(rows)] = rows
     state.tier[: len(rows)] = tiers
@@ -122,6 +135,8 @@ def new_state(
     for name in ("open", "high", "low", "price", "atr", "volume_z", "score_mean", "score_std"):
         state.asset[name] = np.nan
     state.told["klass"][: len(underlying_classes)] = underlying_classes
+    for name in ("momentum", "daily_sigma", "rank_momentum", "rank_calm"):
+        state.trend[name] = np.nan
     for name in ("story", "z_story"):
         state.told[name] = np.nan
     state.klass["annual_variance"], state.klass["prior_spread2"] = priors[:, 0] ** 2, priors[:, 1] ** 2
