@@ -126,7 +126,7 @@ def _sign(x):
 @stage
 def edge(s, i, d, maker, hold_ns, p):
     """Net edge of case `d` in sigma of the holding time; NaN without a side or a gap. `maker`: the entry rests."""
-    if d.side == 0 or not d.gap == d.gap:
+    if d.side == 0 or math.isnan(d.gap):
         return math.nan
     inst, t = s.inst[i], s.trend[i]
     gross = 2.0 * d.confidence - 1.0

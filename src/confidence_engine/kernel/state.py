@@ -16,8 +16,8 @@ import numpy as np
 from confidence_engine.domain.instrument import CLASSES, INSTRUMENT_ROW, MAX_TIERS, TIER_ROW
 
 __all__ = [
-    "ASSET", "BOOK", "CLASS", "DAY", "DAYS", "HEAD", "ITEM", "ITEMS", "RING", "RING_BARS", "SLOT", "SLOTS", "STATE_SCHEMA",
-    "State", "TREND", "UNDERLYING", "capacity", "record_of", "new_state", "state_hash",
+    "ASSET", "BOOK", "CLASS", "DAY", "DAYS", "HEAD", "ITEM", "ITEMS", "RING", "RING_BARS", "SLOT", "SLOTS",
+    "STATE_SCHEMA", "State", "TREND", "UNDERLYING", "capacity", "record_of", "new_state", "state_hash",
 ]  # fmt: skip
 
 STATE_SCHEMA: Final = 1
