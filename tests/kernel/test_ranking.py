@@ -149,6 +149,20 @@ def test_a_bar_that_ends_at_midnight_belongs_to_the_day_before() -> None:
     assert ranking.frame_of(START + 1) == ranking.frame_of(START) + 1
 
 
+@pytest.mark.parametrize("days", [20, 100])
+def test_a_split_is_no_return(days: int) -> None:
+    closes = walks(1, days + 14, 5)
+    plain = lived(closes).trend[0]
+    s, p = lived(closes[:, :days]), make_params().ranking
+    ranking.rescale(s, 0, 1.0 / 7.0)
+    for d in range(days, days + 14):
+        ranking.observe(s, 0, START + (d + 1) * DAY_NS, closes[0, d] / 7.0, p)
+    split = s.trend[0]
+    assert split.frames == plain.frames
+    assert split.momentum == pytest.approx(plain.momentum, rel=1e-9)
+    assert split.daily_sigma == pytest.approx(plain.daily_sigma, rel=1e-9)
+
+
 # The ranks.
 
 

@@ -21,7 +21,7 @@ from confidence_engine.domain.params import Bound
 from confidence_engine.domain.units import DAY_NS, HOUR_NS, WEEK_NS
 from confidence_engine.kernel.state import DAYS
 
-__all__ = ["Params", "edge", "frame_of", "observe", "pick", "refresh", "refuse"]
+__all__ = ["Params", "edge", "frame_of", "observe", "pick", "refresh", "refuse", "rescale"]
 
 MIN_DAYS = 10
 """Fewer daily returns than this rank nothing."""
@@ -54,6 +54,15 @@ def observe(s, i, close_ns, close, p):
         _measure(s, i, p)
         s.head[0].unranked = 1
     t.frame, t.closed_ns, t.close = frame, close_ns, close
+
+
+@stage
+def rescale(s, i, factor):
+    """Past closes of asset i times `factor`, as after a split or a dividend: no day's return comes of it."""
+    t = s.trend[i]
+    t.close *= factor
+    for k in range(min(t.frames, DAYS)):
+        s.day[i, k].log_close += math.log(factor)
 
 
 @stage
