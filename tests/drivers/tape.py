@@ -93,7 +93,7 @@ def world(seed: int, bars: int = 150, assets: int = 3, **sim_params: Any) -> Wor
 
 
 def _eager(rng: np.random.Generator) -> np.ndarray:
-    """Parameters that trade often, and in either style."""
+    """Parameters that trade often, and in every style."""
     p = Params()
     p = p._replace(
         price=p.price._replace(min_obs=5, full_obs=6, atr_frame_ns=BAR_NS, atr_obs=5.0),
@@ -102,7 +102,12 @@ def _eager(rng: np.random.Generator) -> np.ndarray:
         # half a stop away is nearer than the config allows: a third of the worlds meets liquidation before its stop
         sizing=p.sizing._replace(risk_per_trade=0.05, liquidation_stops=float(rng.choice([0.5, 1.0, 2.0]))),
         risk=p.risk._replace(trades_a_day=100, trades_a_week=500, single_max=1.0, net_max=3.0, gross_max=3.0),
-        algos=p.algos._replace(style=str(rng.choice(["immediate", "participation"])), participation=0.2),
+        algos=p.algos._replace(
+            style=str(rng.choice(["immediate", "participation", "limit"])),
+            participation=0.2,
+            limit_atr=float(rng.choice([0.0, 0.1, 0.5])),
+            cross=bool(rng.integers(2)),
+        ),
         exits=p.exits._replace(stop_atr=2.0, target_atr=3.0, trail_from_atr=1.0, trail_atr=1.0, hold_ns=2 * HOUR_NS),
     )
     return params_record(p)

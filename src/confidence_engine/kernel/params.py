@@ -17,6 +17,7 @@ from confidence_engine.kernel import (
     market,
     narrative,
     price,
+    ranking,
     regime,
     risk,
     sizing,
@@ -39,6 +40,7 @@ class Params(NamedTuple):
     confidence: confidence.Params = confidence.Params()
     conviction: conviction.Params = conviction.Params()
     gates: gates.Params = gates.Params()
+    ranking: ranking.Params = ranking.Params()
     sizing: sizing.Params = sizing.Params()
     risk: risk.Params = risk.Params()
     algos: algos.Params = algos.Params()

@@ -18,16 +18,17 @@ from confidence_engine.domain.instrument import CLASSES, INSTRUMENT_ROW, MAX_TIE
 from confidence_engine.domain.order import EXIT_NAMES
 
 __all__ = [
-    "ASSET", "BETA", "BOOK", "CALENDAR", "CLASS", "CROWD", "HEAD", "ITEM", "ITEMS", "LEARNT", "LEVELS", "PACE",
-    "PENDING", "PENDINGS", "REGIME", "REGIME_FRAMES", "RING", "RING_BARS", "SESSION", "SESSIONS", "SLOT", "SLOTS",
-    "SOURCE", "SOURCES", "STATE_SCHEMA", "State", "TALLIES", "TALLY", "TALLY_ALL", "TALLY_EXIT", "TALLY_GATE",
-    "TALLY_LONG", "TALLY_PASSED", "TALLY_SHORT", "TALLY_TAKEN", "UNDERLYING", "WATCHED", "capacity", "record_of",
-    "new_state", "state_hash",
+    "ASSET", "BETA", "BOOK", "CALENDAR", "CLASS", "CROWD", "DAY", "DAYS", "HEAD", "ITEM", "ITEMS", "LEARNT", "LEVELS",
+    "PACE", "PENDING", "PENDINGS", "REGIME", "REGIME_FRAMES", "RING", "RING_BARS", "SESSION", "SESSIONS", "SLOT",
+    "SLOTS", "SOURCE", "SOURCES", "STATE_SCHEMA", "State", "TALLIES", "TALLY", "TALLY_ALL", "TALLY_EXIT",
+    "TALLY_GATE", "TALLY_LONG", "TALLY_PASSED", "TALLY_SHORT", "TALLY_TAKEN", "TREND", "UNDERLYING", "WATCHED",
+    "capacity", "record_of", "new_state", "state_hash",
 ]  # fmt: skip
 
 STATE_SCHEMA: Final = 1
 RING_BARS: Final = 512
 ITEMS: Final = 64
+DAYS: Final = 64
 SLOTS: Final = 1 + 24 + 168
 SESSIONS: Final = 128
 REGIME_FRAMES: Final = 3
@@ -48,7 +49,7 @@ HEAD: Final = record_of(
     "now_ns:i", "n_assets:i", "n_underlyings:i", "decision_seq:i", "order_seq:i", "entry_seq:i", "clusters_full:i",
     "start_equity", "balance", "equity", "peak_equity", "gross", "net_usd", "used_margin", "realised", "fees",
     "funding", "turnover", "open_positions:i", "day:i", "day_equity", "day_trades:i", "week:i", "week_trades:i",
-    "halted:i", "gross_limit", "last_equity_ns:i",
+    "halted:i", "gross_limit", "last_equity_ns:i", "unranked:i", "ranked_hour:i",
 )  # fmt: skip
 
 # What the price says, a row an asset.
@@ -106,6 +107,7 @@ BOOK: Final = record_of(
     "deadline_ns:i", "stop_ticks:i", "target_ticks:i", "trail_from", "trail_by", "best", "decision:i", "entry_id:i",
     "entry_leaves:i", "exit_id:i", "exit_leaves:i", "exit_why:i", "cancelled_id:i", "stop_id:i", "target_id:i",
     "trailed:i", "plan_lots:i", "plan_margin", "plan_until_ns:i", "last_gates:i", "rejected:i", "release_ns:i",
+    "limit_ticks:i", "cross:i", "plan_price",
 )  # fmt: skip
 
 # How many sessions of a calendar were seen, and the last SESSIONS of them; row 0 is round the clock and stays empty.
@@ -133,6 +135,13 @@ TALLIES: Final = TALLY_EXIT + len(EXIT_NAMES)
 
 # What a class has learnt: the level of its trigger, the factor it gives, and what its stories lose on average.
 LEARNT: Final = record_of("level", "factor", "loss", "outcomes:i")
+# The last DAYS closes of a day's frame, as logarithms.
+DAY: Final = record_of("log_close")
+
+# Momentum and volatility over days, and where they stand in the asset's class, in [-1, 1]; NaN = not ranked.
+TREND: Final = record_of(
+    "frame:i", "closed_ns:i", "close", "frames:i", "momentum", "daily_sigma", "rank_momentum", "rank_calm"
+)
 
 
 class State(NamedTuple):
@@ -160,6 +169,8 @@ class State(NamedTuple):
     source: np.ndarray  # SOURCE [SOURCES]
     tally: np.ndarray  # TALLY [TALLIES]
     learnt: np.ndarray  # LEARNT [C]
+    day: np.ndarray  # DAY [A, DAYS]
+    trend: np.ndarray  # TREND [A]
 
 
 def capacity(count: int) -> int:
@@ -191,6 +202,7 @@ def new_state(
         np.zeros(size, CROWD), np.zeros((size, SLOTS), PACE), np.zeros((size, SLOTS), PACE), np.zeros(size, BETA),
         np.zeros((size, PENDINGS), PENDING), np.zeros(size, WATCHED), np.zeros(SOURCES, SOURCE),
         np.zeros(TALLIES, TALLY), np.zeros(len(CLASSES), LEARNT),
+        np.zeros((size, DAYS), DAY), np.zeros(size, TREND),
     )  # fmt: skip
     state.inst[: len(rows)] = rows
     state.tier[: len(rows)] = tiers
@@ -201,6 +213,8 @@ def new_state(
     for u in range(len(underlying_classes)):  # stories are told on the clock that all instruments of it share
         kept = np.unique(rows["calendar"][rows["underlying"] == u])
         state.told["calendar"][u] = kept[0] if len(kept) == 1 else 0
+    for name in ("momentum", "daily_sigma", "rank_momentum", "rank_calm"):
+        state.trend[name] = np.nan
     for name in ("story", "z_story"):
         state.told[name] = np.nan
     state.klass["annual_variance"], state.klass["prior_spread2"] = priors[:, 0] ** 2, priors[:, 1] ** 2

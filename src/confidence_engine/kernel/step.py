@@ -7,8 +7,8 @@ events, same parameters: same bytes. It never raises; a non-zero `out.head.statu
     what happened to us    -> ledger, orders      what the operator says -> risk
     what the market does   -> price, ledger       what is being told     -> narrative, divergence
     at a TIMER: out of positions first (exits, algos), then every asset that has something new is
-    judged (divergence -> horizons, crowd -> confidence -> quality, conviction -> gates), and the strongest cases
-    are sized and sent
+    judged (divergence -> horizons, crowd -> confidence -> quality, conviction -> gates), and the best cases
+    (ranking) are sized and sent
     (exits.plan -> sizing -> risk -> orders -> algos), the account having the last word.
 """
 
@@ -66,6 +66,7 @@ from confidence_engine.kernel import (
     orders,
     price,
     quality,
+    ranking,
     regime,
     risk,
     session,
@@ -106,6 +107,7 @@ def step(s, event, p, out):
         price.observe(s, event.asset, event, p.price)
         regime.observe(s, event.asset, event, p.regime)
         crowd.observe(s, event.asset, p.crowd)
+        ranking.observe(s, event.asset, event.ts_event, bar_close(event), p.ranking)
         s.book[event.asset].mark_price = bar_close(event)
         exits.reach(s, event.asset)
         feedback.settle(s, event, out, p)
@@ -164,9 +166,10 @@ def _timer(s, event, p, out):
     for i in range(h.n_assets):
         exits.review(s, i, out)
         algos.release(s, i, out, p.algos)
+    ranking.refresh(s)
     first = out.head[0].decisions
     _judge_due(s, event, p, out)
-    _enter_strongest(s, first, p, out)
+    _enter_best(s, first, p, out)
     _conclude(s, first, out, p)
 
 
@@ -206,6 +209,7 @@ def _judge(s, i, event, p, out):
     horizons.measure(s, i, h.now_ns, d, p.horizons, p.narrative, p.divergence)
     crowd.measure(s, i, h.now_ns, d, p.crowd, p.price)
     confidence.judge(d, p.confidence)
+    d.edge = ranking.edge(s, i, d, p.algos.style == algos.LIMIT, p.exits.hold_ns, p.ranking)
     d.gates = gates.data(s, i, h.now_ns, p.price.min_obs, p.price.stale_bars, p.gates)
     head.degraded += d.gates != 0
     head.judged += 1
@@ -216,6 +220,8 @@ def _judge(s, i, event, p, out):
         d.gates = ENTERED
     elif b.lots * d.side < 0 and (d.gates & ~IN_POSITION) == 0:
         orders.reduce(s, i, out, WHY_REVERSED)
+    elif b.limit_ticks != 0 and b.entry_leaves * d.side < 0 and (d.gates & ~IN_POSITION) == 0:
+        orders.stand_down(s, i, out)
     if evidence or b.lots != 0 or d.gates != b.last_gates:
         h.decision_seq += 1
         d.seq = h.decision_seq
@@ -241,25 +247,24 @@ def _describe(s, i, event, d):
 
 
 @stage
-def _enter_strongest(s, first, p, out):
-    """Cases that passed, the strongest first, so that limits are spent on them whatever the order of assets.
+def _enter_best(s, first, p, out):
+    """Cases that passed, the best first, so that limits are spent on them whatever the order of assets.
 
-    Strength is clipped, so equals are common; among them the wider gap goes first.
+    At most `top` a timer; one that the account refuses makes room for the next.
     """
     last = out.head[0].decisions
-    while True:
-        best, most, widest = -1, -1.0, -1.0
-        for k in range(first, last):
-            d = out.decisions[k]
-            if d.gates == ENTERED and (d.strength > most or (d.strength == most and abs(d.gap) > widest)):
-                best, most, widest = k, d.strength, abs(d.gap)
+    taken = 0
+    while taken < p.ranking.top:
+        best = ranking.pick(out, first, last, ENTERED)
         if best < 0:
             return
         d = out.decisions[best]
         d.gates = 0
         _enter(s, d, p, out)
         if d.gates == 0:
+            taken += 1
             ledger.mark(s)
+    ranking.refuse(out, first, last, ENTERED)
 
 
 @stage
@@ -275,7 +280,7 @@ def _enter(s, d, p, out):
         lots = risk.limit(s, i, d, lots, p.risk)
     margin = 0.0
     if lots != 0:
-        lots, margin = sizing.afford(s, i, d, lots, stop_distance, p.sizing)
+        lots, margin = sizing.afford(s, i, d, lots, stop_distance, p.exits.hold_ns, p.sizing)
     if lots != 0 and orders.diff(s, i, d, lots) == 0:
         lots = 0
     if lots == 0:
