@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from tests.kernel.world import BAR_NS, PERP, START, bar, decision, feed, make_params, make_state, new_out, signal, timer
 
 from confidence_engine.domain.decision import GATE_PRICE_STALE, gate_names
+from confidence_engine.domain.event import DEGRADED, SYNTHETIC
 from confidence_engine.domain.units import HOUR_NS, MINUTE_NS, SECOND_NS
 from confidence_engine.kernel import conviction, gates, narrative, quality, risk, sizing
 
@@ -59,6 +60,8 @@ QUALITY = [
     ({"publishers": 0}, 0.0),
     ({"agreement": -1.0}, 0.0),  # the words point the other way
     ({"gates": 1 << GATE_PRICE_STALE}, 0.0),
+    ({"marks": DEGRADED | SYNTHETIC}, 0.0),
+    ({"marks": SYNTHETIC}, 7.578582832551990),  # simulated is not degraded
     ({"weight": 0.0, "score_weight": 0.5, "score_z": 2.0}, 6.597539553864471),  # a score alone: one witness
     ({"weight": 0.0, "score_weight": 0.5, "score_z": -2.0}, 0.0),
     ({"score_weight": 0.5, "score_z": 1.0}, 8.218759147586129),  # (3/4 * 2/3 * 1 * 3/4)^(1/5)
