@@ -252,6 +252,14 @@ def test_the_narrative_counts_who_stands_where(seed: int) -> None:
         assert quality._count(found) == len(names)
 
 
+def test_a_story_without_a_direction_stands_on_no_side() -> None:
+    s, p = make_state(), make_params()
+    feed(s, [signal(0, START, 0.0, cluster=1, publisher=1), signal(0, START, 0.0, cluster=2, publisher=2)], p)
+    narrative.measure(s, 0, START + MINUTE_NS, p.narrative)
+    told = s.told[0]
+    assert (told.live, told.agreement, int(told.rising), int(told.falling)) == (2, 0.0, 0, 0)
+
+
 # What hangs on them, and that none of it does until asked for.
 
 
