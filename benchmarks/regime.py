@@ -265,7 +265,9 @@ def cost() -> str:
 
 def main(seeds: int) -> None:
     """Print the table."""
-    print("| world | shocks | oracle | found | ratio (worst seed) | levels given | median delay | ratio | false / 1,000 | ratio |")
+    print(
+        "| world | shocks | oracle | found | ratio (worst seed) | levels given | median delay | ratio | false / 1,000 | ratio |"
+    )
     print("|---|---|---|---|---|---|---|---|---|---|")
     for world in BATTERY:
         print(row(world, seeds), flush=True)

@@ -543,3 +543,48 @@ def test_what_two_sections_must_agree_on(folder: Path, text: str, why: str) -> N
     (folder / "odd.toml").write_text(f'inherits = "spot.toml"\n\n{text}')
     with pytest.raises(ConfigError, match=why):
         load(folder / "odd.toml")
+
+
+# Phase 1C.
+
+OLD_NAMES = {
+    "TB_MIN_SIGNAL_QUALITY=1.0", "TB_MIN_CONVICTION_SCORE=2.0", "TB_MAX_TRADES_PER_AGENT_DAILY=8",
+    "TB_HYBRID_MAX_TRADE_SIZE=1000.0", "TB_FUTURES_MAX_TRADE_SIZE=100.0", "TB_USE_DYNAMIC_POSITION_SIZING=1",
+    "TB_ENHANCED_AUTOCOMMIT=1",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("name", "below", "cap_usd"), [("phase_1c", "spot", 1_000.0), ("phase_1c_futures", "futures", 2_500.0)]
+)
+def test_phase_1c_is_its_seven_settings_and_nothing_else(
+    project_root: Path, name: str, below: str, cap_usd: float
+) -> None:
+    one, parent = (load(project_root / "config" / f"{file}.toml") for file in (name, below))
+    assert one.kernel.gates == parent.kernel.gates._replace(min_quality=1.0, min_conviction=2.0)
+    assert one.kernel.risk == parent.kernel.risk._replace(trades_a_day=8, single_max_usd=cap_usd)
+    assert one.kernel.sizing == parent.kernel.sizing._replace(dynamic=1.0)
+    same = parent.kernel._replace(gates=one.kernel.gates, risk=one.kernel.risk, sizing=one.kernel.sizing)
+    assert one.kernel == same
+    assert one.agent == parent.agent._replace(name=one.agent.name)
+    assert (one.timing, one.text, one.sim, one.outcome) == (parent.timing, parent.text, parent.sim, parent.outcome)
+
+
+def test_phase_1c_keeps_the_cap_on_what_is_not_calibrated(project_root: Path) -> None:
+    for name in ("phase_1c", "phase_1c_futures"):
+        one = load(project_root / "config" / f"{name}.toml").kernel.sizing
+        assert (one.uncalibrated_r, one.risk_per_trade, one.leverage) == (0.25, 0.005, 25.0)
+        assert one.real_money is False
+
+
+def test_phase_1c_says_what_each_old_name_means(project_root: Path) -> None:
+    text = "".join((project_root / "config" / f"{name}.toml").read_text() for name in ("phase_1c", "phase_1c_futures"))
+    assert set(re.findall(r"TB_\w+=[\d.]*\d", text)) == OLD_NAMES
+
+
+def test_what_conviction_is_measured_by_is_the_outcome(folder: Path) -> None:
+    config = loaded(folder, AGENT + '[outcome]\nhorizon = "1d"\nwin_sigma = 2.0\n')
+    assert config.kernel.conviction == config.outcome
+    assert config.kernel.conviction.horizon_ns == DAY_NS
+    message = refused(folder, AGENT + '[kernel.conviction]\nhorizon = "1d"\n')
+    assert "mine.toml:7: [kernel.conviction] follows from [outcome]" in message

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 
 import numpy as np
@@ -179,3 +180,50 @@ def test_other_assets_other_bars_and_what_is_refused() -> None:
     with pytest.raises(UsageError, match="name"):
         generate(1, (Underlying("X", "crypto", "none"),))
     assert len(WORLD_ASSETS) == 4
+
+
+CLEAR = Params(corroboration=1.0)
+
+
+def test_without_corroboration_the_world_is_the_demos() -> None:
+    """Clarity and haste are drawn from a stream of their own: the demo's worlds are what they were before."""
+    w, digest = generate(7, days=30), hashlib.sha256()
+    for symbol in w.bars:
+        digest.update(w.bars[symbol].tobytes() + w.funding[symbol].tobytes())
+    digest.update(w.tellings.tobytes() + repr([(d.id, d.title) for d in w.documents]).encode())
+    for name in ("event", "at_ns", "kind", "impact", "told"):
+        digest.update(w.truth[name].tobytes())
+    assert digest.hexdigest()[:16] == "491445e999339c5c"
+
+
+def test_with_corroboration_clear_events_are_told_by_many_who_agree_and_rightly() -> None:
+    worlds = [generate(s, start_ns=START, days=60, params=CLEAR) for s in range(4)]
+    voices, dissent, right = [], [], []
+    for w in worlds:
+        told = w.tellings[w.tellings["event"] >= 0]
+        for story in w.truth:
+            mine = told[told["event"] == story["event"]]
+            if len(mine):
+                voices.append((story["clarity"], len(mine)))
+            if len(mine) > 1:
+                dissent.append((story["clarity"], np.mean(mine["told"][1:] != story["told"])))
+            if story["impact"] != 0.0:
+                right.append((story["clarity"], np.sign(story["impact"]) == story["told"]))
+    for pairs, sign in ((voices, 1), (dissent, -1), (right, 1)):
+        clarity, value = np.array(pairs, float).T
+        r = np.corrcoef(clarity, value)[0, 1]
+        assert sign * r > 4 / math.sqrt(len(pairs))
+    clarity, value = np.array(right, float).T
+    n = len(clarity)
+    assert abs(value.mean() - (1 + clarity.mean()) / 2) < 4 / math.sqrt(4 * n)
+    assert all(np.all(w.truth["clarity"][w.truth["impact"] == 0.0] == 0.0) for w in worlds)
+    same = generate(0, start_ns=START, days=60)
+    assert all(same.bars[s].tobytes() == worlds[0].bars[s].tobytes() for s in same.bars)
+
+
+def test_haste_is_in_the_delays_and_a_share_is_a_share() -> None:
+    quick, usual = (generate(5, days=30, params=Params(delay_factor=f)) for f in (0.2, 1.0))
+    wait = [np.mean(w.tellings["known_ns"] - w.truth["at_ns"][w.tellings["event"]]) for w in (quick, usual)]
+    assert wait[0] < 0.4 * wait[1]
+    with pytest.raises(UsageError, match="corroboration"):
+        generate(1, params=Params(corroboration=1.5))

@@ -19,6 +19,7 @@ from confidence_engine.domain.decision import gate_names
 from confidence_engine.domain.errors import DataMissing, RunError, StoreDamaged, UsageError
 from confidence_engine.report import artefacts
 from confidence_engine.report.artefacts import (
+    ARTEFACTS,
     FILES,
     find_run,
     list_runs,
@@ -113,7 +114,7 @@ def test_the_summary_is_strict_json_with_the_runs_name(run: Path) -> None:
         raise AssertionError(text)
 
     found = json.loads((run / "summary.json").read_text("utf-8"), parse_constant=refuse)
-    assert found == json.loads(json.dumps(summary_of(played()))) | {"run": "one"}
+    assert found == json.loads(json.dumps(summary_of(played()))) | {"run": "one", "artefacts": ARTEFACTS}
     assert found["synthetic"] is True
 
 
@@ -124,6 +125,17 @@ def test_the_picture_says_that_it_is_simulated(monkeypatch: pytest.MonkeyPatch, 
     assert seen[0].synthetic
     assert seen[0].symbol in {one.symbol for one in played().sources.instruments}
     assert len(seen[0].trades) == max(np.bincount(played().made.trades["asset"]))
+
+
+def test_a_run_says_which_version_its_artefacts_are_and_a_newer_one_is_refused(home: Path) -> None:
+    path = runs_folder(home) / "one/summary.json"
+    found = json.loads(path.read_text("utf-8"))
+    assert list_runs(home)[0]["artefacts"] == found["artefacts"] == ARTEFACTS
+    del found["artefacts"]  # before versions were written
+    path.write_text(json.dumps(found))
+    assert list_runs(home)[0]["artefacts"] == 1
+    path.write_text(json.dumps(found | {"artefacts": ARTEFACTS + 1}))
+    assert f"written as artefacts {ARTEFACTS + 1}" in list_runs(home)[0]["problem"]
 
 
 # Its name.

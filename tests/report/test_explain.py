@@ -21,8 +21,8 @@ from confidence_engine.report.explain import evidence_lines, explain, headlines,
 
 KEYS = {
     "symbol", "venue", "at", "action", "side", "synthetic", "narrative", "stories", "price", "score", "reaction_sigma",
-    "gap", "trigger", "strength", "confidence", "calibrated", "gates", "size", "plan", "evidence", "newest",
-    "headlines", "account", "market", "horizons", "crowd",
+    "gap", "trigger", "strength", "confidence", "calibrated", "quality", "conviction", "gates", "size", "plan",
+    "evidence", "newest", "headlines", "account", "market", "horizons", "crowd",
 }  # fmt: skip
 
 number = st.floats(-5.0, 5.0) | st.just(math.nan)
@@ -30,7 +30,7 @@ number = st.floats(-5.0, 5.0) | st.just(math.nan)
 
 def row(**fields: float) -> np.record:
     one = np.zeros(1, DECISION)
-    for name in ("story", "z_story", "reaction", "score_z", "gap", "volume_z"):
+    for name in ("story", "z_story", "reaction", "score_z", "gap", "volume_z", "quality", "conviction"):
         one[name] = np.nan
     for name, value in fields.items():
         one[name] = value
@@ -77,6 +77,8 @@ CASES = [
     ({"side": 1, "stories": 1, "z_story": 1.0, "gap": 0.3}, "The gap is too small to act on"),
     ({"side": 1, "stories": 1, "z_story": 1.0, "gap": -0.9, "strength": 0.3}, "The price has run beyond that"),
     ({"side": 1, "stories": 1, "z_story": 1.0, "gap": 0.9, "strength": 0.3}, "The case is very strong"),
+    ({"side": 1, "gap": 0.9, "strength": 0.3, "quality": 8.0}, "The case is very strong and well founded;"),
+    ({"side": 1, "gap": 0.9, "strength": 0.3, "quality": 3.9}, "The case is very strong and hardly founded;"),
     ({"side": 0, "volume_z": 1.0}, "The market is busier than usual."),
     ({"side": 0, "volume_z": -1.0}, "The market is quieter than usual."),
     ({"side": 0}, "How many take part is not known."),

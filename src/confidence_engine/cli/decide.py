@@ -118,6 +118,8 @@ def _figures(found: dict[str, Any]) -> list[tuple[str, object]]:
     if found["gap"] is not None:
         sure = "calibrated" if found["calibrated"] else "not calibrated: a rule, not a probability"
         rows.append(("confidence", f"{found['confidence']:.3f} ({sure}), strength {found['strength']:.3f}"))
+    if found["quality"] is not None and found["conviction"] is not None:
+        rows.append(("quality, conviction", f"{found['quality']:.1f} and {found['conviction']:.1f} of 10"))
     plan = found["plan"]
     if plan:
         size = found["size"]

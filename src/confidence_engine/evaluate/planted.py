@@ -47,19 +47,24 @@ WORLD: Final = world.Params(corroboration=1.0, rumours_a_day=1.0, impact=0.02, d
 
 
 class Planted(NamedTuple):
-    """Length, what the words or the score know, and how long a story has led when its case is taken."""
+    """Length, what the words or the score know, how long a story has led when its case is taken, and kappa.
+
+    Kappa is 0 here: prices of this world trend while news is absorbed, and a gap that counts the reaction selects the
+    cases whose price runs against the story, so that cases would be lost predictably even where the words know nothing.
+    """
 
     days: int = 300
     information: float = 1.0
     ic: float = 0.0
     world: world.Params = WORLD
     age_ns: int = 15 * MINUTE_NS
+    kappa: float = 0.0
 
 
 def planted_cases(seed: int, reader: Reader, p: Planted = Planted()) -> np.ndarray:  # noqa: B008 (immutable)
-    """CASE [n] in order of time from the world of a seed, replayed with the config that worlds are replayed with."""
+    """CASE [n] in order of time from the world of a seed, replayed with the config of simulated worlds and `kappa`."""
     made = world.generate(seed, days=p.days, information=p.information, params=p.world)
-    config = _config(made, "score" if p.ic > 0.0 else "news")
+    config = _config(made, "score" if p.ic > 0.0 else "news", p.kappa)
     instruments = tuple(sorted(config.instruments(), key=lambda one: one.key))
     bars = {one.key: made.bars[one.symbol] for one in instruments}
     funding = {one.key: made.funding[one.symbol] for one in instruments}
@@ -73,11 +78,12 @@ def planted_cases(seed: int, reader: Reader, p: Planted = Planted()) -> np.ndarr
     return cases_of(config, sources, decisions, p.age_ns, _clarity(made, readings))
 
 
-def _config(made: world.World, evidence: str) -> Config:
+def _config(made: world.World, evidence: str, kappa: float) -> Config:
     with tempfile.TemporaryDirectory() as folder:
         below = write_simulated(Path(folder), made.underlyings, made.ticks, WARMUP_DAYS)
         path = below.with_name("planted.toml")
-        path.write_text(f'inherits = "{below.name}"\n[agent]\nevidence = ["{evidence}"]\n', encoding="utf-8")
+        text = f'inherits = "{below.name}"\n[agent]\nevidence = ["{evidence}"]\n[kernel.divergence]\nkappa = {kappa}\n'
+        path.write_text(text, encoding="utf-8")
         return load(path)
 
 

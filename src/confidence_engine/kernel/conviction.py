@@ -6,7 +6,7 @@ C = 10 (G S E)^(1/3), the geometric mean of three legs in [0, 1], so that a miss
   E odds      won / (won + lost) of the event that confidence p predicts, won = p b sigma_H,
               lost = (1 - p)(a sigma_H + cost): one half where the trade breaks even, 0 where costs are all
 cost is the round trip (fees and half spreads), sigma_H = sigma sqrt(H / bar), a, b, H as in domain/outcome. Ours and
-FROZEN: fitted to nothing. E is the profit factor as a share (its expectation: Lopez de Prado 2018, ch. 15.2, of
+FROZEN: fitted to nothing. E is the profit factor as a share (its expectation: Lopez de Prado 2018, ch. 15.2 to 15.3, of
 symmetric and asymmetric payouts). It is only as good as p, which is a rule as long as `calibrated` is 0.
 """
 

@@ -5,7 +5,7 @@ Q = 10 (F I A W H)^(1/5), the geometric mean of five legs in [0, 1], so that a m
   I independence  n / (n + 1), n independent publishers on the decision's side
   A agreement     max(0, side sum(w s) / sum(w |s|)): words against the side count against it
   W amount        1 - (1 - w)(1 - w_S), what news and score weigh together
-  H health        0 where a data gate refuses, else (1 + warmth) / 2 times what is left of the last bar's age
+  H health        0 where a data gate refuses or an input is degraded, else (1 + warmth) / 2, less as the bar ages
 A live score is one more witness. The legs are ours and FROZEN: fitted to nothing, weighed alike. Equal weights in a
 geometric mean after UNDP, Human Development Report (2010), technical note 1. Table of values: docs/quality.md.
 """
@@ -16,6 +16,7 @@ import math
 
 import numpy as np
 
+from confidence_engine.domain.event import DEGRADED
 from confidence_engine.domain.jit import stage
 from confidence_engine.kernel import session
 
@@ -63,7 +64,7 @@ def _count(bits):
 @stage
 def _health(s, i, d, stale_bars):
     """Whether the price may be believed: half of it is history, and a bar older than one loses up to `stale_bars`."""
-    if d.gates != 0:
+    if d.gates != 0 or (d.marks & DEGRADED) != 0:
         return 0.0
     age = float(session.ago(s, i, d.price_ns)) / float(s.inst[i].bar_ns)
     left = min(max((stale_bars - age) / max(stale_bars - 1.0, 1e-9), 0.0), 1.0)

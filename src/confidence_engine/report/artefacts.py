@@ -34,6 +34,7 @@ from confidence_engine.kernel.out import LESSON_NAMES
 from confidence_engine.report.chart import Picture, chart
 
 __all__ = [
+    "ARTEFACTS",
     "FILES",
     "find_run",
     "list_runs",
@@ -47,6 +48,8 @@ __all__ = [
 
 SUMMARY: Final = "summary.json"
 _CONFIG: Final = "config.json"
+ARTEFACTS: Final = 2
+"""Version of what a run's folder holds, in its summary: one more when a column comes or changes its meaning."""
 _TABLES: Final = ("decisions", "fills", "orders", "marks", "equity", "trades", "outcomes", "lessons")
 FILES: Final = (SUMMARY, _CONFIG, "chart.png", *(f"{name}.parquet" for name in _TABLES))
 """What a run's folder holds, and all that it holds."""
@@ -87,7 +90,7 @@ def write_run(
             _tables(part, sources.instruments, result, made)
             chart(_picture(config, sources, window, result, made, summary), part / "chart.png")
             (part / _CONFIG).write_bytes(msgspec.json.format(msgspec.json.encode(config.tree()), indent=2))
-            text = json.dumps(_finite(summary | {"run": folder.name}), indent=2, default=_plain)
+            text = json.dumps(_finite(summary | {"run": folder.name, "artefacts": ARTEFACTS}), indent=2, default=_plain)
             (part / SUMMARY).write_text(text + "\n", encoding="utf-8")
             part.chmod(0o755)
             _put(part, folder)
@@ -235,7 +238,11 @@ def read_config(folder: Path) -> dict[str, Any]:
 
 
 def _summary(folder: Path) -> dict[str, Any]:
-    return _object(folder / SUMMARY) | {"run": folder.name}
+    found = _object(folder / SUMMARY) | {"run": folder.name}
+    written = found.setdefault("artefacts", 1)
+    if not isinstance(written, int) or written > ARTEFACTS:
+        raise StoreDamaged(f"{folder}: written as artefacts {written}, this program reads up to {ARTEFACTS}")
+    return found
 
 
 def _object(path: Path) -> dict[str, Any]:

@@ -69,6 +69,8 @@ def explain(
         "strength": _number(decision.strength),
         "confidence": _number(decision.confidence) if decision.side else None,
         "calibrated": bool(decision.calibrated),
+        "quality": _number(decision.quality),
+        "conviction": _number(decision.conviction),
         "gates": [{"name": name, "why": GATE_WORDS[name]} for name in names],
         "size": _size(one, decision),
         "plan": _plan(config, one, decision),
@@ -280,7 +282,17 @@ def _case(decision: np.record) -> str:
         return "The gap is too small to act on"
     if decision.gap * decision.side < 0.0:
         return "The price has run beyond that"
-    return f"The case is {_grade(decision.strength, (0.3, 0.12, 0.04))}"
+    return f"The case is {_grade(decision.strength, (0.3, 0.12, 0.04))}{_standing(decision.quality)}"
+
+
+def _standing(quality: float) -> str:
+    """How good the evidence under a case is, where that is known."""
+    if not math.isfinite(quality):
+        return ""
+    for least, word in ((8.0, "well founded"), (6.5, "fairly founded"), (4.0, "thinly founded")):
+        if quality >= least:
+            return f" and {word}"
+    return " and hardly founded"
 
 
 def _grade(value: float, steps: tuple[float, float, float]) -> str:
