@@ -16,12 +16,13 @@ from typing import Annotated, Final, NamedTuple
 
 import numpy as np
 
-from confidence_engine.domain.document import Document, Reading, known_at
+from confidence_engine.domain.document import UNKNOWN_PUBLISHER, Document, Reading, known_at
 from confidence_engine.domain.instrument import Underlying
 from confidence_engine.domain.params import Bound
 from confidence_engine.domain.ports import Reader
-from confidence_engine.domain.units import HOUR_NS, WEEK_NS
-from confidence_engine.text.novelty import Novelty, fingerprint
+from confidence_engine.domain.units import DAY_NS, HOUR_NS, WEEK_NS
+from confidence_engine.text.facts import facts
+from confidence_engine.text.novelty import Novelty
 from confidence_engine.text.plain import MAX_CHARS, first_sentence, normalised
 from confidence_engine.text.relevance import Linker, Mention, link
 
@@ -67,8 +68,9 @@ class Params(NamedTuple):
 
     backend: Annotated[str, Bound("name", choices=BACKENDS)] = "cues"
     cluster_window_ns: Annotated[int, Bound("duration", HOUR_NS, 2 * WEEK_NS)] = 72 * HOUR_NS
-    similarity: Annotated[float, Bound("ratio", 0.2, 1.0)] = 0.47  # rarity-weighted cosine of title words
-    direction_band: Annotated[float, Bound("ratio", 0.0, 0.9)] = 0.1  # |polarity| below it has no direction
+    echo_from: Annotated[float, Bound("ratio", 0.05, 1.0)] = 0.5  # probability of an echo that joins; 1: none does
+    rarity_half_life_ns: Annotated[int, Bound("duration", DAY_NS, 1000 * DAY_NS)] = 14 * DAY_NS  # of counts of words
+    direction_band: Annotated[float, Bound("ratio", 0.0, 0.9)] = 0.3  # |polarity| below it has no direction
     novelty_floor: Annotated[float, Bound("ratio", 0.0, 1.0)] = 0.25  # least novelty of a story's first document
     body_relevance: Annotated[float, Bound("ratio", 0.0, 1.0)] = 0.5
     declared_relevance: Annotated[float, Bound("ratio", 0.0, 1.0)] = 0.7
@@ -191,10 +193,10 @@ def _rows(
     accepted = [i for i, verdict in enumerate(verdicts) if verdict.accepted]
     first: dict[str, int] = {}
     for i in accepted:
-        first.setdefault(ordered[i].publisher, int(known[i]))
+        first.setdefault(ordered[i].publisher or UNKNOWN_PUBLISHER, int(known[i]))
     publishers = sorted(first, key=lambda name: (first[name], name))
     number = {name: index for index, name in enumerate(publishers)}
-    novelty = Novelty(params.cluster_window_ns, params.similarity, params.novelty_floor)
+    novelty = Novelty(params.cluster_window_ns, params.echo_from, params.novelty_floor, params.rarity_half_life_ns)
     rows: list[tuple[float, ...]] = []
     clusters = 0
     for i in accepted:
@@ -202,10 +204,10 @@ def _rows(
         assert verdict.reading is not None
         polarity, certainty = verdict.reading.polarity, verdict.reading.certainty
         sign = 0 if abs(polarity) < params.direction_band else 1 if polarity > 0 else -1
-        print_of = fingerprint(one.title if normalised(one.title) else first_sentence(one.text))
-        placed = novelty.place(print_of, [m.underlying for m in verdict.mentions], sign, int(known[i]))
+        about = [m.underlying for m in verdict.mentions]
+        placed = novelty.place(facts(one.title, one.text), about, sign, int(known[i]), one.publisher)
         clusters += placed.opened
         for m in verdict.mentions:
             row = (i, m.underlying, int(known[i]), one.published_ns, polarity, certainty)
-            rows.append((*row, placed.novelty[m.underlying], m.relevance, placed.cluster, number[one.publisher]))
+            rows.append((*row, placed.novelty[m.underlying], m.relevance, placed.cluster, number[placed.house]))
     return np.array(rows, ROW) if rows else np.zeros(0, ROW), publishers, clusters
