@@ -2,9 +2,9 @@
 
 Reads the pairs labelled by hand (tests/text/echo_pairs.csv: hashes, no headlines), walks through both archives in
 the order of time, and weighs each pair with the counts of words as they stood when its later item came. Prints
-precision and recall with Wilson intervals, on the test pairs as sampled and at the natural rate (by weights), and
-what the stories of the archives look like. `--fit` prints weights fitted on the tuning pairs alone, and the
-cross-validated figures there. Nothing is fitted on the test pairs.
+precision and recall with Wilson intervals, on the test pairs as sampled and at the natural rate (by weights).
+`--fit` prints weights fitted on the tuning pairs alone, and the cross-validated figures there. Nothing is fitted on
+the test pairs.
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ import csv
 import math
 import sys
 import time
-from collections import Counter
 from pathlib import Path
 from typing import NamedTuple
 
@@ -21,7 +20,6 @@ import numpy as np
 import polars as pl
 
 from confidence_engine.domain.document import UNKNOWN_PUBLISHER, Document, body_hash
-from confidence_engine.domain.units import DAY_NS
 from confidence_engine.text.cues import CueReader
 from confidence_engine.text.echo import WEIGHTS, Pair, compare, probability
 from confidence_engine.text.facts import MARKET, Facts, contrast, facts
@@ -128,7 +126,9 @@ def measure(documents: list[Document], pairs: list[Label], params: Params | None
     return made
 
 
-def score(measured: list[Measured], echo_from: float, weights: tuple[float, ...] = WEIGHTS, weighted: bool = False) -> Found:
+def score(
+    measured: list[Measured], echo_from: float, weights: tuple[float, ...] = WEIGHTS, weighted: bool = False
+) -> Found:
     """Hits among the pairs; `weighted` counts each pair for all those of its stratum that it stands for."""
     hits = called = echoes = 0.0
     for one in measured:

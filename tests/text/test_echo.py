@@ -10,10 +10,10 @@ import math
 from pathlib import Path
 
 import pytest
+from benchmarks.echoes import LABELS, archive, labels, measure, score, wilson
 from hypothesis import given
 from hypothesis import strategies as st
 
-from benchmarks.echoes import LABELS, archive, labels, measure, score, wilson
 from confidence_engine.domain.units import DAY_NS, HOUR_NS
 from confidence_engine.text.echo import WEIGHTS, Pair, compare, echoes, probability
 from confidence_engine.text.facts import MARKET, facts

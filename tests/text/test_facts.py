@@ -52,7 +52,8 @@ def test_the_first_sentence_of_the_text_counts() -> None:
 
 
 @pytest.mark.parametrize(("a", "b", "share"), [
-    ((38_000.0,), (38_200.0,), True), ((38_000.0,), (38_500.0,), False), ((1e9, 5.0), (5.0,), True), ((), (1.0,), False),
+    ((38_000.0,), (38_200.0,), True), ((38_000.0,), (38_500.0,), False), ((1e9, 5.0), (5.0,), True),
+    ((), (1.0,), False),
 ])  # fmt: skip
 def test_amounts_agree_within_a_per_cent(a: tuple[float, ...], b: tuple[float, ...], share: bool) -> None:
     assert share_a_value(a, b) == share_a_value(b, a) == share

@@ -28,19 +28,20 @@ _LEDE: Final = 300
 _NEAR: Final = 0.01
 """Two amounts within one per cent are one amount, rounded differently."""
 
-MARKET: Final = frozenset(
-    "price trad level resistanc support rally ralli dip surg usd drop fell fall declin bull bear bullish bearish gain"
-    " loss market analysi analyst btc bitcoin ethereum eth altcoin high low recover correct consolidat struggl technical"
-    " trader chart breakout mov averag hold share stock session clos open".split()
-)
+_TALK: Final = """
+price trad level resistanc support rally ralli dip surg usd drop fell fall declin bull bear bullish bearish gain loss
+market analysi analyst btc bitcoin ethereum eth altcoin high low recover correct consolidat struggl technical trader
+chart breakout mov averag hold share stock session clos open
+"""
+MARKET: Final = frozenset(_TALK.split())
 """Stems of talk about prices. Such items come every few hours and are alike in words without telling one event."""
 
 
 _PAIRS: Final = """
-up down, higher lower, high low, highs lows, above below, over under, bull bear, bulls bears, bullish bearish, rise fall,
-rises falls, rose fell, rising falling, gain loss, gains losses, gain lose, gains loses, gained lost, gaining losing,
-gain drop, gains drops, jump drop, jumps drops, jumped dropped, surge plunge, surges plunges, surged plunged,
-climb slide, climbs slides, climbed slid, soar crash, soars crashes, soared crashed, rally tumble, rallies tumbles,
+up down, higher lower, high low, highs lows, above below, over under, bull bear, bulls bears, bullish bearish,
+rise fall, rises falls, rose fell, rising falling, gain loss, gains losses, gain lose, gains loses, gained lost,
+gaining losing, gain drop, gains drops, jump drop, jumps drops, jumped dropped, surge plunge, surges plunges,
+surged plunged, climb slide, climbs slides, climbed slid, soar crash, soars crashes, soared crashed, rally tumble, rallies tumbles,
 rallied tumbled, increase decrease, increases decreases, increased decreased, increasing decreasing, recover decline,
 recovers declines, recovered declined, recovery decline, inflow outflow, inflows outflows, buy sell, buys sells,
 bought sold, buying selling, beat miss, beats misses, approve reject, approves rejects, approved rejected,
@@ -67,10 +68,12 @@ _WORD = re.compile(r"[a-z]+")
 
 
 class Facts(NamedTuple):
-    """What two items are compared by: normalised title and beginning of the text ("" where there is none), stems of
-    the title, and of the title with the first sentence of the text, amounts (money, or from 1,000 on), other numbers (a date 5/11 is -50011),
-    cue words of the title with their signs in their order, its words that have an
-    opposite, whether it denies, and the share of market talk [0, 1].
+    """What two items are compared by.
+
+    Normalised title and beginning of the text ("" where there is none), stems of the title, and of the title with the
+    first sentence of the text, amounts (money, or from 1,000 on), other numbers (a date 5/11 is -50011), cue words of
+    the title with their signs in their order, its words that have an opposite, whether it denies, and the share of
+    market talk [0, 1].
     """
 
     title: str

@@ -126,9 +126,7 @@ class Novelty:
         novelty = {asset: max(self._floor, 1.0 - similarity) for asset, similarity in nearest.items()}
         return Placed(cluster, True, house, novelty)
 
-    def _candidates(
-        self, face: Facts, assets: frozenset[int], known_ns: int
-    ) -> tuple[list[int], dict[str, float]]:
+    def _candidates(self, face: Facts, assets: frozenset[int], known_ns: int) -> tuple[list[int], dict[str, float]]:
         """Live stories about a common asset that share most of the rare words, oldest first; all words' rarities."""
         since = known_ns - self._window
         rarity = self._rarity.of(face.words, known_ns)

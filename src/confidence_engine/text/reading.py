@@ -1,8 +1,8 @@
 """Documents in, one row for each asset a document is about out: the table that SIGNAL events are made of.
 
 We believe a row may depend on nothing that became known after it. Documents are taken in the order
-(known, published, id), whatever order they come in; stories and publishers are numbered by first
-appearance in that order. A document that names no asset, or that cannot be read, has no row: the
+(known, published, named publishers first, id), whatever order they come in; stories and publishers are
+numbered by first appearance in that order. A document that names no asset, or that cannot be read, has no row: the
 absence of a reading is not a neutral reading. Every document gets a verdict that can be shown.
 
 What is read for direction: the title; where the title says too little, the first sentence of the text,
@@ -139,8 +139,12 @@ def read_documents(
 
 
 def _order(one: Document, lag_ns: int) -> tuple[object, ...]:
-    """Sort key; all that a reading can depend on is in it, so ties are equal documents."""
-    return (known_at(one, lag_ns), one.published_ns, one.id, one.publisher, one.title, one.text, one.symbols)
+    """Sort key; all that a reading can depend on is in it, so ties are equal documents.
+
+    Of one moment an item with a named publisher comes first: a copy in an archive that names none must not lead.
+    """
+    nobody = one.publisher in ("", UNKNOWN_PUBLISHER)
+    return (known_at(one, lag_ns), one.published_ns, nobody, one.id, one.publisher, one.title, one.text, one.symbols)
 
 
 def _relevant(
