@@ -38,18 +38,18 @@ MARKET: Final = frozenset(_TALK.split())
 
 
 _PAIRS: Final = """
-up down, higher lower, high low, highs lows, above below, over under, bull bear, bulls bears, bullish bearish,
-rise fall, rises falls, rose fell, rising falling, gain loss, gains losses, gain lose, gains loses, gained lost,
-gaining losing, gain drop, gains drops, jump drop, jumps drops, jumped dropped, surge plunge, surges plunges,
-surged plunged, climb slide, climbs slides, climbed slid, soar crash, soars crashes, soared crashed, rally tumble, rallies tumbles,
-rallied tumbled, increase decrease, increases decreases, increased decreased, increasing decreasing, recover decline,
-recovers declines, recovered declined, recovery decline, inflow outflow, inflows outflows, buy sell, buys sells,
-bought sold, buying selling, beat miss, beats misses, approve reject, approves rejects, approved rejected,
-approval rejection, upside downside, upward downward, upgrade downgrade, upgrades downgrades, win lose, wins loses,
-won lost, strong weak, stronger weaker, strength weakness, optimistic pessimistic, positive negative, best worst,
-more less, open close, opens closes, start stop, starts stops, resume halt, resumes halts, accept ban, accepts bans,
-legal illegal, expand shrink, expands shrinks, support oppose, supports opposes, raise cut, raises cuts, raised lowered,
-widen narrow, widens narrows, profit loss, profits losses, top bottom, support resistance
+up down, higher lower, high low, highs lows, above below, over under, bull bear, bulls bears, bullish bearish, rise
+fall, rises falls, rose fell, rising falling, gain loss, gains losses, gain lose, gains loses, gained lost, gaining
+losing, gain drop, gains drops, jump drop, jumps drops, jumped dropped, surge plunge, surges plunges, surged
+plunged, climb slide, climbs slides, climbed slid, soar crash, soars crashes, soared crashed, rally tumble, rallies
+tumbles, rallied tumbled, increase decrease, increases decreases, increased decreased, increasing decreasing,
+recover decline, recovers declines, recovered declined, recovery decline, inflow outflow, inflows outflows, buy
+sell, buys sells, bought sold, buying selling, beat miss, beats misses, approve reject, approves rejects, approved
+rejected, approval rejection, upside downside, upward downward, upgrade downgrade, upgrades downgrades, win lose,
+wins loses, won lost, strong weak, stronger weaker, strength weakness, optimistic pessimistic, positive negative,
+best worst, more less, open close, opens closes, start stop, starts stops, resume halt, resumes halts, accept ban,
+accepts bans, legal illegal, expand shrink, expands shrinks, support oppose, supports opposes, raise cut, raises
+cuts, raised lowered, widen narrow, widens narrows, profit loss, profits losses, top bottom, support resistance
 """
 
 
