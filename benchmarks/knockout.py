@@ -47,7 +47,7 @@ KNOCKS = (
     Knock("nothing", "as it is", "", "", ""),
     Knock("nothing", "as it is", "", "", "", "large"),
     Knock("text.relevance", "every mention counts fully", "text/reading.py", "placed.novelty[m.underlying], m.relevance,", "placed.novelty[m.underlying], 1.0,"),
-    Knock("text.novelty", "every document its own story", "text/novelty.py", "if likest >= self._similarity:", "if likest > 2.0:"),
+    Knock("text.novelty", "every document its own story", "text/reading.py", 'Bound("ratio", 0.05, 1.0)] = 0.5', 'Bound("ratio", 0.05, 1.0)] = 1.0'),
     Knock("text.cues", "every reading neutral", "text/reading.py", "polarity, certainty = verdict.reading.polarity,", "polarity, certainty = 0.0 * verdict.reading.polarity,"),
     Knock("price", "volatility is the prior", "kernel/price.py", "mean = a.variance / a.variance_weight", "mean = prior"),
     Knock("price", "participation always normal", "kernel/price.py", "a.volume_z += p.volume_smooth * (score - a.volume_z)", "a.volume_z = 0.0"),

@@ -9,15 +9,8 @@ import pytest
 
 from confidence_engine.wire import COMMANDS
 
-PAGES = (
-    "README.md",
-    "ARCHITECTURE.md",
-    "CHANGELOG.md",
-    "docs/simulation.md",
-    "docs/results.md",
-    "docs/speed.md",
-    "docs/quality.md",
-)
+ROOT = Path(__file__).resolve().parents[1]
+PAGES = tuple(str(page.relative_to(ROOT)) for page in (*sorted(ROOT.glob("*.md")), *sorted(ROOT.glob("docs/*.md"))))
 
 
 @pytest.mark.parametrize("page", PAGES)

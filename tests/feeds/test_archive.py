@@ -26,6 +26,7 @@ def test_publisher_from_source_then_host_then_unknown() -> None:
     assert publisher_of("CoinDesk ", "https://www.reuters.com/x") == "CoinDesk"
     assert publisher_of(None, "https://www.reuters.com/x") == "reuters.com"
     assert publisher_of(" ", "not an address") == UNKNOWN_PUBLISHER
+    assert {publisher_of(name, None) for name in (None, "", "Unknown", "N/A", "none", "NaN ")} == {UNKNOWN_PUBLISHER}
     assert publisher_of(None, "http://[broken") == UNKNOWN_PUBLISHER
 
 

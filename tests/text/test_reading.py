@@ -181,6 +181,15 @@ def test_publishers_at_one_moment_are_numbered_by_name() -> None:
     assert made.publishers == ["a", "z", "m"]
 
 
+def test_all_items_without_a_publisher_are_one_publisher() -> None:
+    nobody = [item("1", "Exchange hacked, bitcoin stolen", 0, ""), item("2", "Bitcoin stolen, exchange hacked", 5, "")]
+    known = item("3", "Bitcoin stolen as exchange is hacked", 9, "paper")
+    made = read([*nobody, known, item("4", "Ether rises", 99, "unknown")])
+    assert made.publishers == ["unknown", "paper"]
+    assert made.rows["publisher"].tolist() == [0, 0, 1, 0]
+    assert made.rows["cluster"][0] == made.rows["cluster"][1]
+
+
 def test_any_reader_behind_the_port() -> None:
     class Flat:
         name, version = "flat", "1"
@@ -211,7 +220,7 @@ def test_params_are_within_their_bounds() -> None:
         value = getattr(Params(), name)
         assert bound is not None
         assert value in bound.choices if bound.unit == "name" else bound.low <= value <= bound.high
-    assert params_record(Params())[0].similarity == Params().similarity
+    assert params_record(Params())[0].echo_from == Params().echo_from
 
 
 @pytest.mark.realdata

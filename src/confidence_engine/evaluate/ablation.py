@@ -50,7 +50,7 @@ STAGES: Final = (
     Part("stage", "text.relevance", "every mention counts fully",
          {"text.body_relevance": 1.0, "text.declared_relevance": 1.0}),
     Part("stage", "text.novelty", "every document is its own story",
-         {"text.similarity": 1.0, "text.novelty_floor": 1.0}),
+         {"text.echo_from": 1.0, "text.novelty_floor": 1.0}),
     Part("stage", "text.silence", "what cannot be read counts as read", {"text.min_certainty": 0.0}),
     Part("stage", "price.volatility", "its own history hardly counts", {"kernel.price.vol_prior_obs": 10_000.0}),
     Part("stage", "price.participation", "volume has no say",

@@ -2,9 +2,9 @@
 
 A stamp that reads exactly midnight is taken for a bare date, of publication as of first sight: the item
 counts at the end of that day and not before it. The publisher is the source named in the row, else the
-host of its address, else unknown. Words stay as they are, broken characters included: mending them would
-be guessing; only what is said to be split into tokens is joined again. Rows that differ only in the symbol are
-one item about several symbols.
+host of its address, else unknown: all items of which nobody says who wrote them count as one publisher.
+Words stay as they are, broken characters included: mending them would be guessing; only what is said to be
+split into tokens is joined again. Rows that differ only in the symbol are one item about several symbols.
 """
 
 from __future__ import annotations
@@ -27,6 +27,8 @@ __all__ = ["SOURCE", "Items", "items", "publisher_of"]
 SOURCE: Final = "archive"
 MERGED: Final = "same item under another symbol (joined)"
 REPEATED: Final = "same item again"
+NOBODY: Final = frozenset(("", UNKNOWN_PUBLISHER, "n/a", "na", "nan", "none", "null", "-"))
+"""Names of a publisher that name none."""
 
 
 class Items(NamedTuple):
@@ -39,8 +41,8 @@ class Items(NamedTuple):
 
 
 def publisher_of(name: str | None, url: str | None) -> str:
-    """The named source, else the host of the address without its "www.", else unknown."""
-    if name and name.strip():
+    """The named source, else the host of the address without its "www.", else unknown: one publisher for all such."""
+    if name and name.strip().casefold() not in NOBODY:
         return name.strip()
     try:
         host = urlsplit((url or "").strip()).hostname

@@ -1,8 +1,8 @@
 """Documents in, one row for each asset a document is about out: the table that SIGNAL events are made of.
 
 We believe a row may depend on nothing that became known after it. Documents are taken in the order
-(known, published, id), whatever order they come in; stories and publishers are numbered by first
-appearance in that order. A document that names no asset, or that cannot be read, has no row: the
+(known, published, named publishers first, id), whatever order they come in; stories and publishers are
+numbered by first appearance in that order. A document that names no asset, or that cannot be read, has no row: the
 absence of a reading is not a neutral reading. Every document gets a verdict that can be shown.
 
 What is read for direction: the title; where the title says too little, the first sentence of the text,
@@ -16,12 +16,13 @@ from typing import Annotated, Final, NamedTuple
 
 import numpy as np
 
-from confidence_engine.domain.document import Document, Reading, known_at
+from confidence_engine.domain.document import UNKNOWN_PUBLISHER, Document, Reading, known_at
 from confidence_engine.domain.instrument import Underlying
 from confidence_engine.domain.params import Bound
 from confidence_engine.domain.ports import Reader
-from confidence_engine.domain.units import HOUR_NS, WEEK_NS
-from confidence_engine.text.novelty import Novelty, fingerprint
+from confidence_engine.domain.units import DAY_NS, HOUR_NS, WEEK_NS
+from confidence_engine.text.facts import facts
+from confidence_engine.text.novelty import Novelty
 from confidence_engine.text.plain import MAX_CHARS, first_sentence, normalised
 from confidence_engine.text.relevance import Linker, Mention, link
 
@@ -71,8 +72,9 @@ class Params(NamedTuple):
 
     backend: Annotated[str, Bound("name", choices=BACKENDS)] = "cues"
     cluster_window_ns: Annotated[int, Bound("duration", HOUR_NS, 2 * WEEK_NS)] = 72 * HOUR_NS
-    similarity: Annotated[float, Bound("ratio", 0.2, 1.0)] = 0.47  # rarity-weighted cosine of title words
-    direction_band: Annotated[float, Bound("ratio", 0.0, 0.9)] = 0.1  # |polarity| below it has no direction
+    echo_from: Annotated[float, Bound("ratio", 0.05, 1.0)] = 0.5  # probability of an echo that joins; 1: none does
+    rarity_half_life_ns: Annotated[int, Bound("duration", DAY_NS, 1000 * DAY_NS)] = 14 * DAY_NS  # of counts of words
+    direction_band: Annotated[float, Bound("ratio", 0.0, 0.9)] = 0.3  # |polarity| below it has no direction
     novelty_floor: Annotated[float, Bound("ratio", 0.0, 1.0)] = 0.25  # least novelty of a story's first document
     body_relevance: Annotated[float, Bound("ratio", 0.0, 1.0)] = 0.5
     declared_relevance: Annotated[float, Bound("ratio", 0.0, 1.0)] = 0.7
@@ -142,8 +144,12 @@ def read_documents(
 
 
 def _order(one: Document, lag_ns: int) -> tuple[object, ...]:
-    """Sort key; all that a reading can depend on is in it, so ties are equal documents."""
-    return (known_at(one, lag_ns), one.published_ns, one.id, one.publisher, one.title, one.text, one.symbols)
+    """Sort key; all that a reading can depend on is in it, so ties are equal documents.
+
+    Of one moment an item with a named publisher comes first: a copy in an archive that names none must not lead.
+    """
+    nobody = one.publisher in ("", UNKNOWN_PUBLISHER)
+    return (known_at(one, lag_ns), one.published_ns, nobody, one.id, one.publisher, one.title, one.text, one.symbols)
 
 
 def _relevant(
@@ -200,10 +206,10 @@ def _rows(
     accepted = [i for i, verdict in enumerate(verdicts) if verdict.accepted]
     first: dict[str, int] = {}
     for i in accepted:
-        first.setdefault(ordered[i].publisher, int(known[i]))
+        first.setdefault(ordered[i].publisher or UNKNOWN_PUBLISHER, int(known[i]))
     publishers = sorted(first, key=lambda name: (first[name], name))
     number = {name: index for index, name in enumerate(publishers)}
-    alike = params.cluster_window_ns, params.similarity, params.novelty_floor
+    alike = params.cluster_window_ns, params.echo_from, params.novelty_floor, params.rarity_half_life_ns
     assets, market = Novelty(*alike), Novelty(*alike)  # what is said of the market makes no word of an asset's common
     rows: list[tuple[float, ...]] = []
     clusters = 0
@@ -212,13 +218,13 @@ def _rows(
         assert verdict.reading is not None
         polarity, certainty = verdict.reading.polarity, verdict.reading.certainty
         sign = 0 if abs(polarity) < params.direction_band else 1 if polarity > 0 else -1
-        print_of = fingerprint(one.title if normalised(one.title) else first_sentence(one.text))
         about = [m.underlying for m in verdict.mentions]
         apart = markets.issuperset(about)
-        placed = (market if apart else assets).place(print_of, about, sign, int(known[i]))
+        stories = market if apart else assets
+        placed = stories.place(facts(one.title, one.text), about, sign, int(known[i]), one.publisher)
         cluster = placed.cluster + apart * MARKET_STORIES
         clusters += placed.opened
         for m in verdict.mentions:
             row = (i, m.underlying, int(known[i]), one.published_ns, polarity, certainty)
-            rows.append((*row, placed.novelty[m.underlying], m.relevance, cluster, number[one.publisher]))
+            rows.append((*row, placed.novelty[m.underlying], m.relevance, cluster, number[placed.house]))
     return np.array(rows, ROW) if rows else np.zeros(0, ROW), publishers, clusters
