@@ -107,8 +107,9 @@ def _draw(
 ) -> np.ndarray | None:  # fmt: skip
     """Net USD f8[draws] of one asset's trades at random times; entry and exit at opens; None if they do not fit.
 
-    held: bars each trade was held; live: indices of the bars to enter at. Two entries that are k of them apart are at least k bars apart, so what
-    does not overlap among them does not overlap among all, and no exit lies beyond the last of them.
+    held: bars each trade was held; live: indices of the bars to enter at. Two entries that are k of them apart are at
+    least k bars apart, so what does not overlap among them does not overlap among all, and no exit lies beyond the
+    last of them.
     """
     opens = bars["o"].astype(np.float64)
     if not np.all(opens > 0.0):
