@@ -1,4 +1,4 @@
-"""Kernel and venue throughput: events a CPU second with one and fifty assets, and the memory of 10 million bars.
+"""Kernel and venue throughput: events a CPU second with 1, 50 and 128 assets, and the memory of 10 million bars.
 
     python benchmarks/throughput.py            # both, medians of five, after a warm-up
     python benchmarks/throughput.py --memory   # the memory figure alone (a process of its own)
@@ -88,7 +88,7 @@ def speed() -> None:
     """The table of throughput."""
     seconds(1, tape(1, 500, 40))
     print(f"{'assets':>6} {'stories':>22} {'events':>9} {'M events / CPU s':>17}   min .. max of 5")
-    for assets, count in ((1, 200_000), (50, 8_000)):
+    for assets, count in ((1, 200_000), (50, 8_000), (128, 3_000)):
         for bars_a_story, name in ((41, "seven a day and asset"), (10**9, "none")):
             events = tape(assets, count, bars_a_story)
             rates = [len(events) / seconds(assets, events) / 1e6 for _ in range(5)]

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from confidence_engine.config import Config, load, secret, secrets_shown
-from confidence_engine.config.agent import DERIVED, SECTIONS
+from confidence_engine.config.agent import DERIVED, REPEATED, SECTIONS
 from confidence_engine.config.source import flatten, key_lines
 from confidence_engine.config.values import plain
 from confidence_engine.domain.errors import ConfigError, UsageError
@@ -134,6 +134,12 @@ def test_a_child_inherits_key_by_key(folder: Path) -> None:
     assert (config.timing.grid_ns, config.timing.settle_ns) == (15 * MINUTE_NS, 9 * SECOND_NS)
 
 
+def test_no_gate_is_waived_with_real_money(folder: Path) -> None:
+    assert loaded(folder, AGENT + "[kernel.gates]\nwaived = 64\n").kernel.gates.waived == 64
+    message = refused(folder, AGENT + "real_money = true\n[kernel.gates]\nwaived = 64\n")
+    assert "never with real money" in message
+
+
 def test_the_agents_keys_decide_the_kernels_switches(folder: Path) -> None:
     config = loaded(folder, AGENT + 'evidence = ["score"]\nreal_money = true\n')
     for stage, key, _, rule in DERIVED:
@@ -143,6 +149,24 @@ def test_the_agents_keys_decide_the_kernels_switches(folder: Path) -> None:
         assert "[agent]" in message
     assert config.kernel.sizing.real_money is True
     assert (config.kernel.divergence.use_news, config.kernel.divergence.use_score) == (False, True)
+
+
+def test_what_is_learnt_from_is_what_is_evaluated(folder: Path) -> None:
+    """Keys of the feedback that other sections decide: taken from there, and refused where they stand twice."""
+    changed = '[outcome]\nhorizon = "2h"\nwin_sigma = 1.5\n[sim]\ngrace = "1s"\nspread_factor = 2.0\n'
+    config = loaded(folder, AGENT + changed)
+    assert (config.kernel.feedback.horizon_ns, config.kernel.feedback.win_sigma) == (2 * HOUR_NS, 1.5)
+    for stage, key, section in REPEATED:
+        assert getattr(getattr(config.kernel, stage), key) == getattr(getattr(config, section), key)
+        message = refused(folder, f"{AGENT}[kernel.{stage}]\n{key.removesuffix('_ns')} = 1.0\n")
+        assert "mine.toml:7: " in message
+        assert f"[{section}]" in message
+    assert config.kernel.feedback.half_life == 200.0
+
+
+def test_a_decision_cannot_enter_at_a_bar_that_it_already_knows(folder: Path) -> None:
+    assert "shorter than a bar" in refused(folder, AGENT + '[sim]\ngrace = "5m"\n')
+    assert loaded(folder, AGENT + '[sim]\ngrace = "4m"\n').sim.grace_ns == 4 * MINUTE_NS
 
 
 # The hash.
@@ -382,6 +406,14 @@ def test_a_universe_that_does_not_hold_together_is_refused(folder: Path, old: st
         assert word in message, message
 
 
+def test_a_class_has_one_market(folder: Path) -> None:
+    market = '[underlying.ALL]\nclass = "crypto"\nsector = "market"\nmarket = true\n'
+    (folder / "universe.toml").write_text(UNIVERSE + market)
+    assert [one.name for one in loaded(folder, AGENT).universe.underlyings if one.market] == ["ALL"]
+    (folder / "universe.toml").write_text(UNIVERSE + market + market.replace("ALL", "WHOLE"))
+    assert "ALL is the market of class crypto already" in refused(folder, AGENT)
+
+
 def test_instruments_take_from_their_venue_and_keep_their_own(folder: Path) -> None:
     universe = loaded(folder, AGENT).universe
     spot, perp = universe.find("BTC/USDT", "spot"), universe.find("BTC/USDT", "perp")
@@ -441,7 +473,7 @@ def test_only_the_perpetuals_can_be_short_or_levered(project_root: Path) -> None
         assert (one.can_short, one.max_leverage > 1, bool(one.tiers), one.funding_ns > 0) == (perpetual,) * 4
         # At the highest leverage the posted margin has to cover the first tier's maintenance.
         assert not perpetual or 1 / one.max_leverage > one.tiers[0].rate
-    named = {u.name for u in universe.underlyings}
+    named = {u.name for u in universe.underlyings if not u.market}
     assert named == {one.underlying for one in universe.instruments if one.venue == "binance-spot"}
     assert named == {one.underlying for one in universe.instruments if one.venue == "binance-perp"}
 

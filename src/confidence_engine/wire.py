@@ -26,6 +26,8 @@ COMMANDS: Final[dict[str, Row]] = {
     "demo": Row(f"{_CLI}.demo:demo", "Run the whole pipeline on a small simulated world."),
     "replay": Row(f"{_CLI}.replay:replay", "Replay stored bars and news through the kernel and simulate the trades."),
     "decide": Row(f"{_CLI}.decide:decide", "Explain the decision on one symbol as of a moment."),
+    "study": Row(f"{_CLI}.study:study", "Show what the price does after a story, per source, class and polarity."),
+    "ablate": Row(f"{_CLI}.ablate:ablate", "Neutralise each stage, source and gate in turn and compare the figures."),
     "runs": Row(f"{_CLI}.runs:runs", "List the replays that were made."),
     "diff": Row(f"{_CLI}.runs:diff", "Compare two replays, figure by figure."),
     "trades": Row(f"{_CLI}.runs:trades", "Write the trades of a replay as CSV."),

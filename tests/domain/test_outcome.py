@@ -259,3 +259,18 @@ def test_a_fair_game_is_won_as_often_as_theory_says() -> None:
         wins.append(np.mean(y == WON))
     mean, error = np.mean(wins), np.std(wins) / math.sqrt(len(wins))
     assert abs(mean - 0.5) < 4 * error
+
+
+@settings(max_examples=150, deadline=None)
+@given(cases, st.sampled_from([GRACE, 7 * MINUTE_NS]))
+def test_a_label_is_known_at_one_bar_and_never_changes_after(case: tuple, grace: int) -> None:
+    """Unresolved with 0 before the bar that decides it, and the same ever after, whatever the grace."""
+    seed, at, side, horizon, sigma, a, b, cost, _, missing = case
+    bars = walk(seed, missing=missing)
+    args = (T0 + at, side, horizon, sigma, a, b, cost, grace)
+    final = label(*bars, *args)
+    n = int(np.searchsorted(bars.close_ns, final[2], side="right")) if final[2] else len(bars.o)
+    if n:
+        assert label(*bars.cut(n - 1), *args)[::2] == (UNRESOLVED, 0)
+    for count in range(n, len(bars.o) + 1, 7):
+        assert np.array_equal(label(*bars.cut(count), *args), final, equal_nan=True)

@@ -28,14 +28,14 @@ from confidence_engine.domain.order import CMD_FLATTEN, CMD_HALT, CMD_LIMIT, CMD
 from confidence_engine.domain.params import params_record
 from confidence_engine.domain.units import HOUR_NS, MINUTE_NS, SECOND_NS
 from confidence_engine.drivers.loop import run
-from confidence_engine.kernel.out import Out, clear, new_out
+from confidence_engine.kernel.out import LESSONS_A_BAR, Out, clear, new_out
 from confidence_engine.kernel.params import Params
 from confidence_engine.kernel.state import State, state_hash
 from confidence_engine.venues import sim
 
 __all__ = ["Said", "World", "digest", "narrow", "play", "world"]
 
-LISTS = ("decisions", "intents", "entries", "equities", "marks")
+LISTS = ("decisions", "intents", "entries", "equities", "marks", "lessons")
 
 
 class World(NamedTuple):
@@ -56,6 +56,7 @@ class Said(NamedTuple):
     entries: np.ndarray
     equities: np.ndarray
     marks: np.ndarray
+    lessons: np.ndarray
 
 
 def world(seed: int, bars: int = 150, assets: int = 3, **sim_params: Any) -> World:
@@ -92,7 +93,7 @@ def world(seed: int, bars: int = 150, assets: int = 3, **sim_params: Any) -> Wor
 
 
 def _eager(rng: np.random.Generator) -> np.ndarray:
-    """Parameters that trade often, and in either style."""
+    """Parameters that trade often, and in every style."""
     p = Params()
     p = p._replace(
         price=p.price._replace(min_obs=5, full_obs=6, atr_frame_ns=BAR_NS, atr_obs=5.0),
@@ -101,7 +102,12 @@ def _eager(rng: np.random.Generator) -> np.ndarray:
         # half a stop away is nearer than the config allows: a third of the worlds meets liquidation before its stop
         sizing=p.sizing._replace(risk_per_trade=0.05, liquidation_stops=float(rng.choice([0.5, 1.0, 2.0]))),
         risk=p.risk._replace(trades_a_day=100, trades_a_week=500, single_max=1.0, net_max=3.0, gross_max=3.0),
-        algos=p.algos._replace(style=str(rng.choice(["immediate", "participation"])), participation=0.2),
+        algos=p.algos._replace(
+            style=str(rng.choice(["immediate", "participation", "limit"])),
+            participation=0.2,
+            limit_atr=float(rng.choice([0.0, 0.1, 0.5])),
+            cross=bool(rng.integers(2)),
+        ),
         exits=p.exits._replace(stop_atr=2.0, target_atr=3.0, trail_from_atr=1.0, trail_atr=1.0, hold_ns=2 * HOUR_NS),
     )
     return params_record(p)
@@ -110,7 +116,9 @@ def _eager(rng: np.random.Generator) -> np.ndarray:
 def narrow(w: World, rows: int) -> Out:
     """An output with room for one step and `rows` rows more, smaller than a driver would make it."""
     out, need = new_out(len(w.state.asset)), 4 * int(w.state.head[0].n_assets) + 16
-    return Out(out.head, *(a[: need + rows] for a in out[1:6]), out.refusals)
+    return Out(
+        out.head, *(a[: need + rows] for a in out[1:6]), out.refusals, out.lessons[: LESSONS_A_BAR + need + rows]
+    )
 
 
 def play(w: World, rows: int = 65_536, size: int = 1 << 60) -> Said:

@@ -37,7 +37,7 @@ KINDS: dict[str, Any] = {
     "trades": int, "net_pnl_usd": float, "fees_usd": float, "funding_usd": float, "turnover_usd": float,
     "max_drawdown": float, "exposure": dict, "sharpe": dict, "hold_pnl_usd": float,
     "random_entry_percentile": float, "random_entry": dict, "random_entry_all_hours": dict, "warmup_days": dict,
-    "first_warm": dict, "degraded_share": float, "synthetic": bool,
+    "first_warm": dict, "feedback": dict, "degraded_share": float, "synthetic": bool,
     "state_hash": str, "decisions_hash": str, "params_hash": str, "data_hash": str, "code_revision": str,
     "cpu_events_per_s": float,
 }  # fmt: skip

@@ -17,8 +17,11 @@ SHARE = st.floats(0, 0.999)
 TRIGGER = st.floats(0.1, 2.0)
 
 
-def judged(gap: float, trigger: float, weight: float, score_weight: float = 0.0, p: Any = None) -> Any:
+def judged(
+    gap: float, trigger: float, weight: float, score_weight: float = 0.0, p: Any = None, crowd: float = 1.0
+) -> Any:
     d = decision(gap=gap, trigger=trigger, weight=weight, score_weight=score_weight, strength=9.0, calibrated=9)
+    d.crowd = crowd
     confidence.judge(d, (p or make_params()).confidence)
     return d
 
@@ -47,6 +50,12 @@ def test_a_score_adds_its_evidence_to_the_news(gap: float, trigger: float, weigh
     if share is not None:
         assert share == pytest.approx(weight + score_weight - weight * score_weight, rel=1e-6)
     assert both.strength >= judged(gap, trigger, weight).strength - 1e-15
+
+
+@given(GAP, TRIGGER, SHARE, st.floats(0.0, 2.0))
+def test_the_crowd_multiplies_strength_and_never_beyond_one(gap: float, t: float, w: float, crowd: float) -> None:
+    plain = judged(gap, t, w).strength
+    assert judged(gap, t, w, crowd=crowd).strength == pytest.approx(min(plain * crowd, 1.0), rel=1e-12)
 
 
 @given(TRIGGER, SHARE)

@@ -187,3 +187,15 @@ def test_a_stronger_case_is_never_refused_more(gap: float, more: float, trigger:
         for g, x in ((gap, strength), (gap + side * abs(more), min(strength + 0.1, 1.0)))
     )
     assert stronger <= weaker
+
+
+@given(st.integers(0, (1 << len(GATE_NAMES)) - 1))
+def test_only_gates_of_the_case_can_be_waived(waived: int) -> None:
+    s = healthy()
+    s.book[0].lots, s.book[0].closed_ns = 5, NOW - MINUTE_NS
+    weak = case(side=-1, gap=0.1, strength=0.0, volume_z=-3.0)
+    s.inst[0].can_short = 0
+    all_bits, left = check(s, weak), check(s, weak, p=make_params(gates={"waived": waived}))
+    of_case = set(gate_names(gates.OF_CASE))
+    assert set(left) == {bit for bit in all_bits if bit not in of_case or not waived >> GATE_NAMES.index(bit) & 1}
+    assert {"POSITION_OPEN", "NO_SHORT"} <= set(left)

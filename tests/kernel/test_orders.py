@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from tests.kernel.money import ended, fill, intents, priced, said
 from tests.kernel.world import START, decision, make_state, new_out
 
 from confidence_engine.domain.decision import GATE_TOO_SMALL
-from confidence_engine.domain.order import INTENT_SUBMIT, WHY_ENTRY, WHY_FLATTEN, WHY_TIME
+from confidence_engine.domain.order import (
+    INTENT_SUBMIT,
+    REJ_MARGIN,
+    REJ_MIN_NOTIONAL,
+    REJ_WOULD_TAKE,
+    WHY_ENTRY,
+    WHY_FLATTEN,
+    WHY_TIME,
+)
 from confidence_engine.kernel import ledger, orders
 
 
@@ -170,3 +181,76 @@ def test_ids_are_never_used_twice_and_always_rise(steps: list[str]) -> None:
     assert ids == list(range(1, len(ids) + 1))
     assert (rows["order_id"] > 0).all()
     assert set(rows["order_id"].tolist()) == set(ids)
+
+
+# Limit entries.
+
+
+def test_a_limit_entry_is_told_with_its_price_and_taken_back_by_its_kind() -> None:
+    state, out = make_state(1), new_out(1, 64)
+    b = state.book[0]
+    b.stop_ticks, b.target_ticks, b.plan_lots = 9_000, 12_000, 200
+    orders.post(state, 0, out, 200, 40.0, 9_990)
+    orders.protect(state, 0, out)
+    assert said(out) == [("submit limit", 1, 200), ("submit stop", 2, 0), ("submit target", 3, 0)]
+    row = intents(out)[0]
+    assert (row.trigger_ticks, row.reduce_only, row.margin_usd, row.why) == (9_990, 0, 40.0, WHY_ENTRY)
+    assert (b.limit_ticks, b.entry_leaves, b.plan_lots) == (9_990, 200, 0)
+    orders.stand_down(state, 0, out)
+    orders.stand_down(state, 0, out)
+    assert said(out)[3:] == [("cancel limit", 1, 0)]
+
+
+def resting(cross: int, lots: int = 0) -> Any:
+    """A limit entry for 100 that works, `lots` of it filled, and the state it works in."""
+    state, out = make_state(1), new_out(1, 64)
+    b = state.book[0]
+    b.stop_ticks, b.target_ticks, b.plan_lots, b.plan_margin, b.deadline_ns = 9_000, 12_000, 100, 0.5, START
+    orders.post(state, 0, out, 100, 50.0, 9_990)
+    orders.protect(state, 0, out)
+    b.cross = cross
+    if lots:
+        event = fill(1, 9_990, lots, leaves=100 - lots)
+        ledger.book(state, event, out)
+        orders.filled(state, event, out)
+    return state, out
+
+
+@pytest.mark.parametrize("lots", [0, 40])
+def test_what_is_to_be_crossed_keeps_its_rest_and_its_plan(lots: int) -> None:
+    state, out = resting(1, lots)
+    b = state.book[0]
+    orders.recall(state, 0, out)
+    assert (b.cross, b.plan_lots) == (1, 0)
+    orders.settle(state, ended(1), False)
+    assert (b.entry_id, b.entry_leaves, b.limit_ticks, b.plan_lots, b.cross) == (0, 0, 0, 100 - lots, 2)
+    assert (b.stop_ticks, b.target_ticks, b.plan_margin, b.deadline_ns) == (9_000, 12_000, 0.5, START)
+    assert (b.stop_id, b.target_id) == ((2, 3) if lots else (0, 0))
+
+
+@pytest.mark.parametrize(("reason", "kept"), [(REJ_WOULD_TAKE, 100), (REJ_MARGIN, 0), (REJ_MIN_NOTIONAL, 0)])
+def test_a_refusal_for_its_price_is_crossed_and_any_other_is_the_end(reason: int, kept: int) -> None:
+    state, _ = resting(1)
+    event = ended(1, True)
+    event.x4 = reason
+    orders.settle(state, event, True)
+    b = state.book[0]
+    assert (b.plan_lots, b.cross, b.stop_ticks) == (kept, 2 if kept else 0, 9_000 if kept else 0)
+
+
+@pytest.mark.parametrize("lots", [0, 40])
+@pytest.mark.parametrize("how", ["not asked for", "given up"])
+def test_what_is_not_to_be_crossed_is_over(how: str, lots: int) -> None:
+    state, out = resting(0 if how == "not asked for" else 1, lots)
+    if how == "given up":
+        orders.stand_down(state, 0, out)
+    orders.settle(state, ended(1), False)
+    b = state.book[0]
+    assert (b.entry_id, b.entry_leaves, b.limit_ticks, b.plan_lots, b.cross) == (0, 0, 0, 0, 0)
+    assert b.stop_ticks == (9_000 if lots else 0)
+
+
+def test_a_limit_entry_that_filled_is_no_longer_to_be_crossed() -> None:
+    state, _ = resting(1, 100)
+    b = state.book[0]
+    assert (b.entry_id, b.limit_ticks, b.cross, b.plan_lots, b.lots) == (0, 0, 0, 0, 100)

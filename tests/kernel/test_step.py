@@ -30,6 +30,7 @@ from confidence_engine.domain.decision import GATE_NAMES, GATE_NO_EVIDENCE, gate
 from confidence_engine.domain.event import BACKFILL, DEGRADED, SYNTHETIC, empty, score_events
 from confidence_engine.domain.order import CMD_FLATTEN, CMD_HALT, CMD_RESUME, WHY_ENTRY, WHY_REVERSED
 from confidence_engine.domain.units import HOUR_NS, SECOND_NS
+from confidence_engine.kernel import algos
 from confidence_engine.kernel.out import STATUS_NUMBER, STATUS_OK, STATUS_ORDER, STATUS_UNKNOWN_KIND
 from confidence_engine.kernel.state import State, state_hash
 
@@ -248,7 +249,7 @@ def test_the_strongest_go_first_whatever_their_ids(order: list[int], room: int) 
     for i in range(4):  # the same prices for all, so that only the story tells them apart
         for array in (state.asset, state.ring, state.slot, state.book):
             array[i] = array[0]
-    p.risk.max_positions = room
+    p.risk.max_positions, p.ranking.top = room, 256
     told(state, p, out, LAST, *[(order[k], polarity[k], k) for k in range(4)])
     rows = decisions(out)
     went = {int(d.asset) for d in rows if d.gates == 0}
@@ -259,6 +260,50 @@ def test_the_strongest_go_first_whatever_their_ids(order: list[int], room: int) 
     ranked = [by_story[order[k]] for k in range(4)]
     assert ranked == sorted(ranked, reverse=True)
     assert ranked[0][0] == ranked[1][0]  # strength is clipped: the gap had to decide
+
+
+@given(order=st.permutations(range(4)), top=st.integers(1, 4))
+def test_a_timer_takes_only_the_best(order: list[int], top: int) -> None:
+    polarity = {0: 0.9, 1: 0.7, 2: 0.5, 3: 0.3}
+    state, p, out = warm(4, seed=5)
+    for i in range(4):
+        for array in (state.asset, state.ring, state.slot, state.book):
+            array[i] = array[0]
+    p.ranking.top = top
+    told(state, p, out, LAST, *[(order[k], polarity[k], k) for k in range(4)])
+    rows = decisions(out)
+    assert {int(d.asset) for d in rows if d.gates == 0} == {order[k] for k in range(top)}
+    assert [gate_names(int(d.gates)) for d in rows if d.gates != 0] == [["NOT_RANKED"]] * (4 - top)
+    assert (np.diff([float(d.edge) for d in sorted(rows, key=lambda d: order.index(int(d.asset)))]) <= 0.0).all()
+    told(state, p, out, LAST + BAR_NS, *[(order[k], polarity[k], k) for k in range(4)])
+    again = [d for d in decisions(out)[len(rows) :] if d.gates == 0]
+    assert len(again) == min(top, 4 - top)  # a case that was one too many has its turn at the next timer
+
+
+def test_a_case_that_the_account_refuses_makes_room_for_the_next() -> None:
+    state, p, out = warm(3, seed=5)
+    for i in range(3):
+        for array in (state.asset, state.ring, state.slot, state.book):
+            array[i] = array[0]
+    p.ranking.top = 1
+    state.inst[0].min_notional = 1e9
+    told(state, p, out, LAST, (0, 0.9, 0), (1, 0.7, 1), (2, 0.5, 2))
+    names = {int(d.asset): gate_names(int(d.gates)) for d in decisions(out)}
+    assert names == {0: ["TOO_SMALL"], 1: [], 2: ["NOT_RANKED"]}
+
+
+def test_costs_put_the_quiet_asset_behind() -> None:
+    state, p, out = warm(2, seed=5)
+    for array in (state.asset, state.ring, state.slot, state.book):
+        array[1] = array[0]
+    p.ranking.top = 1
+    state.asset[0].sigma /= 3.0  # its move is a third, its costs are not
+    told(state, p, out, LAST, (0, 0.8, 0), (1, 0.8, 1))
+    first, second = decisions(out)
+    assert first.strength >= second.strength
+    assert first.edge < second.edge
+    assert gate_names(int(first.gates)) == ["NOT_RANKED"]
+    assert second.gates == 0
 
 
 # Against the position.
@@ -300,6 +345,39 @@ def test_a_weak_story_against_the_position_does_not_close_it() -> None:
     told(state, p, out, LAST + BAR_NS, (0, -1.0, 2), (0, -1.0, 3))
     assert decisions(out)[-1].side == -1
     assert b.exit_id == 0
+
+
+def limited(side: int = 1, **row: Any) -> tuple[Any, Any, Any]:
+    """A limit entry on a story that rests unfilled."""
+    state, p, out = warm(**row)
+    p.algos.style = algos.LIMIT
+    told(state, p, out, LAST, (0, float(side), 1))
+    assert [x[0] for x in said(out)] == ["submit limit", "submit stop", "submit target"]
+    return state, p, out
+
+
+@pytest.mark.parametrize("side", [1, -1])
+def test_a_strong_story_against_an_entry_that_rests_takes_it_back(side: int) -> None:
+    state, p, out = limited(side, **PERP)
+    b = state.book[0]
+    price, at = float(state.asset[0].price), LAST + BAR_NS
+    feed(state, [bar(state, 0, at, price, price, price, price, 20.0)], p, out)
+    told(state, p, out, at, (0, -float(side), 2), (0, -float(side), 3))
+    assert said(out)[3:] == [("cancel limit", int(b.entry_id), 0)]
+    assert "ORDER_WORKING" in gate_names(int(decisions(out)[-1].gates))
+    told(state, p, out, at + 60 * SECOND_NS, (0, -float(side), 4))
+    assert len(said(out)) == 4
+
+
+def test_an_entry_that_rests_counts_as_held_and_ends_with_a_halt() -> None:
+    state, p, out = limited()
+    b = state.book[0]
+    assert state.head[0].open_positions == 1
+    assert state.head[0].gross == pytest.approx(b.entry_leaves * 0.001 * b.mark_price)
+    feed(state, [command(LAST + 3 * SECOND_NS, CMD_HALT)], p, out)
+    assert said(out)[3:] == [("cancel limit", int(b.entry_id), 0)]
+    feed(state, [ended(int(b.entry_id), at=LAST + 4 * SECOND_NS), timer(LAST + 5 * SECOND_NS)], p, out)
+    assert (state.head[0].open_positions, state.head[0].gross, b.stop_ticks) == (0, 0.0, 0)
 
 
 # The operator.

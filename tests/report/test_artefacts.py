@@ -73,6 +73,7 @@ def test_a_run_is_its_files_and_no_others(run: Path) -> None:
         ("orders", "intents", ("symbol",)),
         ("marks", "marks", ("symbol",)),
         ("equity", "equities", ()),
+        ("lessons", "lessons", ("symbol",)),
     ],
 )
 def test_a_table_reads_back_as_it_was(run: Path, table: str, rows: str, named: tuple[str, ...]) -> None:

@@ -6,6 +6,7 @@ import json
 import math
 import re
 
+import msgspec
 import numpy as np
 import pytest
 from hypothesis import given
@@ -14,12 +15,14 @@ from tests.simulated import played
 
 from confidence_engine.domain.decision import DECISION, GATE_WORDS
 from confidence_engine.domain.document import known_at
+from confidence_engine.domain.finding import FINDING_WORDS, finding_names
+from confidence_engine.drivers.replay import told_about
 from confidence_engine.report.explain import evidence_lines, explain, headlines, stories
 
 KEYS = {
     "symbol", "venue", "at", "action", "side", "synthetic", "narrative", "stories", "price", "score", "reaction_sigma",
     "gap", "trigger", "strength", "confidence", "calibrated", "gates", "size", "plan", "evidence", "newest",
-    "headlines", "account",
+    "headlines", "account", "market", "horizons", "crowd",
 }  # fmt: skip
 
 number = st.floats(-5.0, 5.0) | st.just(math.nan)
@@ -136,6 +139,47 @@ def test_no_narrative_where_nobody_speaks() -> None:
     found = _explained(silent)
     assert (found["narrative"], found["gap"], found["confidence"]) == (None, None, None)
     assert found["evidence"][0] == "There is no live story to act on."
+
+
+def test_horizons_and_the_crowd_are_those_of_the_record() -> None:
+    decisions = played().result.decisions
+    told = np.flatnonzero(decisions["stories"] > 0)
+    seen = set()
+    for k in told[:: len(told) // 40].tolist():
+        found, d = _explained(k), decisions[k]
+        gaps = [one["gap"] for one in found["horizons"]["gaps"]]
+        assert [one["horizon"] for one in found["horizons"]["gaps"]] == ["1 h", "3 h", "6 h"]
+        wanted = (d["gap_short"], d["gap_mid"], d["gap_long"])
+        assert [math.nan if gap is None else gap for gap in gaps] == pytest.approx(wanted, nan_ok=True)
+        assert found["crowd"]["factor"] == d["crowd"]
+        names = [one["name"] for one in found["crowd"]["findings"]]
+        assert names == finding_names(int(d["findings"]))
+        assert [one["why"] for one in found["crowd"]["findings"]] == [FINDING_WORDS[name] for name in names]
+        assert found["market"] is None  # the simulated universe has none
+        seen.update(names)
+    assert {"ALIGNED_SHORT", "ALIGNED_LONG"} <= seen
+
+
+def test_the_markets_story_is_shown_by_itself() -> None:
+    p = played()
+    *others, last = p.config.universe.underlyings
+    universe = msgspec.structs.replace(
+        p.config.universe, underlyings=(*others, msgspec.structs.replace(last, market=True))
+    )
+    state = type(p.result.state)(*(part.copy() for part in p.result.state))
+    u = told_about(p.sources.instruments).index(last.name)
+    decision = p.result.decisions.view(np.recarray)[-1].copy()
+    asset = int(decision.asset)
+    state.klass["market"][int(state.inst[asset].klass)] = u
+    state.told[u].live, state.told[u].weight, state.told[u].z_story, state.told[u].story = 1, 0.5, -2.0, -0.8
+    decision.market = -1.0
+    config = msgspec.structs.replace(p.config, universe=universe)
+    found = explain(config, p.sources.instruments[asset], state, p.readings, decision, int(decision.ts_ns))["market"]
+    beta = float(state.beta[asset].beta)
+    assert (found["name"], found["reading"], found["unusual"], found["weight"]) == (last.name, -0.8, -2.0, 0.5)
+    assert (found["beta"], found["lean"], found["share"]) == (beta, -1.0, 0.0)
+    assert beta != 1.0
+    json.dumps(found, allow_nan=False)
 
 
 # What was read.

@@ -20,6 +20,7 @@ from confidence_engine.domain.units import DAY_NS, HOUR_NS, MINUTE_NS
 from confidence_engine.text.cues import CueReader
 from confidence_engine.text.reading import (
     EMPTY,
+    MARKET_STORIES,
     NAMES_NO_ASSET,
     ROW,
     SILENT,
@@ -28,6 +29,7 @@ from confidence_engine.text.reading import (
     Readings,
     read_documents,
 )
+from confidence_engine.text.relevance import Linker
 
 UNIVERSE = [
     Underlying("BTC", "crypto", "money", ("bitcoin",), ("BTC",), ("cash",)),
@@ -228,3 +230,23 @@ def test_the_recorded_bitcoin_archive(shared_data: Path) -> None:
     assert 0.15 < silent / (share + silent) < 0.5  # of those that name the coin
     assert np.mean(made.rows["polarity"] == 0) < 0.05  # no cue is no reading
     assert 0.95 * share * len(documents) < made.clusters < share * len(documents)
+
+
+# Whole markets.
+
+WITH_MARKET = [*UNIVERSE, Underlying("CRYPTO", "crypto", "market", ("crypto",), market=True)]
+
+
+@given(DOCUMENTS, st.lists(st.tuples(TITLES, st.integers(0, 60)), max_size=12))
+def test_what_is_said_of_the_market_changes_no_row_of_an_asset(
+    documents: list[Document], more: list[tuple[str, int]]
+) -> None:
+    told = [item(f"m{k}", f"crypto {title}", hour * 8 * HOUR_NS) for k, (title, hour) in enumerate(more)]
+    told = [one for one in told if not Linker(UNIVERSE).find(one.title)]
+    plain = read_documents(documents, UNIVERSE, CueReader(), Params(), LAG, SYMBOLS)
+    both = read_documents([*documents, *told], WITH_MARKET, CueReader(), Params(), LAG, SYMBOLS)
+    assets, market = both.rows[both.rows["underlying"] < 2], both.rows[both.rows["underlying"] == 2]
+    for name in ("underlying", "known_ns", "polarity", "certainty", "novelty", "relevance", "cluster"):
+        assert np.array_equal(assets[name], plain.rows[name]), name
+    assert np.all(market["cluster"] >= MARKET_STORIES)
+    assert both.clusters == plain.clusters + len(set(market["cluster"].tolist()))

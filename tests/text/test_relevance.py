@@ -100,3 +100,38 @@ def test_any_text(text: str) -> None:
 )
 def test_parts_of_words_never_match(words: list[str]) -> None:
     assert names(" ".join(words)) == set()
+
+
+# Whole markets.
+
+MARKETS = [
+    *UNIVERSE[:2],
+    Underlying("CRYPTO", "crypto", "market", ("crypto", "altcoins"), (), ("exchange",), market=True),
+    Underlying("EQUITIES", "equity", "market", ("stocks", "stock market"), market=True),
+]
+
+
+def about(title: str, text: str = "", symbols: tuple[str, ...] = ()) -> dict[str, float]:
+    document = Document("1", "test", "paper", title, 0, text=text, symbols=symbols)
+    found = link(document, Linker(MARKETS), {"BTC/USDT": 0, "ETH/USDT": 1}, 0.5, 0.7)
+    return {MARKETS[one.underlying].name: round(one.relevance, 6) for one in found}
+
+
+@pytest.mark.parametrize(
+    ("title", "text", "symbols", "expected"),
+    [
+        ("Crypto slides as altcoins bleed", "", (), {"CRYPTO": 1.0}),
+        ("Crypto and stocks slide", "", (), {"CRYPTO": 0.707107, "EQUITIES": 0.707107}),
+        ("Regulators meet", "The crypto sector waits.", (), {"CRYPTO": 0.5}),
+        ("A crypto exchange is bought", "", (), {}),
+        ("Bitcoin leads crypto lower", "", (), {"BTC": 1.0}),
+        ("Crypto slides", "Bitcoin lost most.", (), {"BTC": 0.5}),
+        ("Crypto slides", "", ("ETH/USDT",), {"ETH": 0.7}),
+        ("Crypto slides", "", ("XYZ",), {"CRYPTO": 1.0}),
+        ("The stock market rallies", "", (), {"EQUITIES": 1.0}),
+    ],
+)
+def test_a_market_is_what_a_text_is_about_where_it_names_no_asset(
+    title: str, text: str, symbols: tuple[str, ...], expected: dict[str, float]
+) -> None:
+    assert about(title, text, symbols) == expected

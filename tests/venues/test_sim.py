@@ -526,9 +526,10 @@ def test_every_assumption_stands_in_the_page_with_its_default(project_root: Path
     defaults = {
         "latency_ns": "500ms", "grace_ns": "3s", "drift": "0.5", "spread_factor": "1", "impact": "0.7",
         "volume_share": "25%", "bar_share": "50%", "fee_factor": "1", "order_bars": "3", "mark_noise": "0.1",
+        "touch_share": "0%",
     }  # fmt: skip
     assert set(defaults) == set(sim.Params._fields)
     for name, default in defaults.items():
         key = f"`{name.removesuffix('_ns')}` = {default}"
         assert sum(key in row for row in rows) == 1, key
-    assert sim.Params() == sim.Params(500_000_000, 3_000_000_000, 0.5, 1.0, 0.7, 0.25, 0.5, 1.0, 3, 0.1)
+    assert sim.Params() == sim.Params(500_000_000, 3_000_000_000, 0.5, 1.0, 0.7, 0.25, 0.5, 1.0, 3, 0.1, 0.0)

@@ -8,11 +8,13 @@ from collections import defaultdict
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.kernel.world import BAR_NS, PERP
+from tests.kernel.world import BAR_NS, PERP, decision, make_params
 from tests.venues.street import Said, Street
 
-from confidence_engine.domain.order import ORDER_STOP, ORDER_TARGET
-from confidence_engine.domain.units import SECOND_NS
+from confidence_engine.domain.order import ORDER_LIMIT, ORDER_MARKET, ORDER_STOP, ORDER_TARGET
+from confidence_engine.domain.units import HOUR_NS, SECOND_NS
+from confidence_engine.kernel import sizing
+from confidence_engine.kernel.orders import ticks_of
 from confidence_engine.venues import sim
 
 steps = st.lists(
@@ -179,3 +181,41 @@ def test_another_unit_of_money_changes_nothing(history: list[tuple], factor: flo
             said += street.told()
         told.append([(x.kind, x.order, x.ticks, x.lots, x.last) for x in said])
     assert told[0] == told[1]
+
+
+@given(
+    side=st.sampled_from([1, -1]), venue=st.sampled_from([5.0, 25.0, 125.0]),
+    leverage=st.sampled_from([1.0, 25.0, 125.0]),
+    stop=st.floats(0.003, 0.3), usd=st.floats(10.0, 5e6), rates=st.lists(st.floats(0.0, 0.003), max_size=3),
+    path=st.lists(st.floats(0.0, 0.999), max_size=4), resting=st.booleans(),
+)  # fmt: skip
+def test_what_sizing_affords_is_stopped_and_never_liquidated(
+    side: int, venue: float, leverage: float, stop: float, usd: float, rates: list[float], path: list[float],
+    resting: bool,
+) -> None:  # fmt: skip
+    """Any tier and leverage, funding paid at its cap until the stop: as long as no bar gaps the stop comes first."""
+    street = Street(equity=1e8, **(PERP | {"max_leverage": venue}))
+    street.lively(100.0, stop / 20.0, v=1e9)
+    lots = side * max(int(usd / 0.1), 60)
+    s, p = street.state, make_params(sizing={"leverage": leverage, "margin_budget": 1.0}).sizing
+    d = decision(side=side, price=100.0, equity=1e8)
+    s.head[0].equity = s.head[0].balance = 1e8
+    got, margin = sizing.afford(s, 0, d, lots, stop * 100.0, 24 * HOUR_NS, p)
+    assert got == lots
+    trigger = ticks_of(s.inst[0], 100.0 - side * stop * 100.0, -side)
+    kind, limit = (ORDER_LIMIT, 10_000) if resting else (ORDER_MARKET, 0)
+    entry = street.submit(got, kind, trigger=limit, margin=margin)
+    street.submit(0, ORDER_STOP, trigger=trigger, reduce=1, parent=entry)
+    opened = street.bar(100.0, c=100.0 - side * 0.01, v=1e9)
+    assert [x.kind for x in opened] == ["fill"]
+    for share in path:  # nearer and nearer to the stop, never to it
+        at = 100.0 - side * share * stop * 100.0 * 0.99
+        street.bar(at, v=1e9)
+    for rate in rates:
+        street.fund(side * rate)
+    if street.pos().lots == 0:
+        return  # a path to within a hair of the stop, rounded onto it
+    worst = trigger * 0.01 - side * 0.01
+    (last,) = street.bar(100.0 - side * stop * 50.0, **({"l": worst} if side > 0 else {"h": worst}), v=1e9)
+    assert (last.kind, last.order) == ("fill", entry + 1)
+    assert street.venue.head[0].liquidations == 0

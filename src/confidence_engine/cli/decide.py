@@ -11,6 +11,8 @@ from confidence_engine.cli.show import Json, emit, grid, home
 
 __all__ = ["decide"]
 
+_HORIZONS = ("ALIGNED_SHORT", "ALIGNED_MID", "ALIGNED_LONG", "OPPOSED")
+
 _SHOWN = ("age", "polarity", "certainty", "novelty", "relevance", "cluster")
 
 
@@ -77,6 +79,26 @@ def _page(found: dict[str, Any]) -> Any:
     return Group(*parts)
 
 
+def _around(found: dict[str, Any]) -> list[tuple[str, object]]:
+    """The horizons, the crowd and the market's own story, as far as there is any."""
+    known = [one for one in found["horizons"]["gaps"] if one["gap"] is not None]
+    rows: list[tuple[str, object]] = []
+    if known:
+        rows.append(("gap by horizon", ", ".join(f"{one['horizon']} {one['gap']:+.2f}" for one in known)))
+    if found["horizons"]["anticipation_sigma"] is not None:
+        rows.append(("moved before", f"{found['horizons']['anticipation_sigma']:+.2f} sigma"))
+    words = [one["why"] for one in found["crowd"]["findings"] if one["name"] not in _HORIZONS]
+    rows += [("crowd" if k == 0 else "", line) for k, line in enumerate(words)]
+    if words:
+        rows.append(("", f"together a factor of {found['crowd']['factor']:.2f} on strength"))
+    market = found["market"]
+    if market and market["lean"] is not None:
+        told = f"{market['name']} {market['unusual']:+.2f} sigma, weight {market['weight']:.2f}"
+        use = f"share {market['share']:g} in the gap" if market["share"] else "not in the gap"
+        rows.append(("market's story", f"{told}, beta {market['beta']:.2f}: {market['lean']:+.2f}, {use}"))
+    return rows
+
+
 def _figures(found: dict[str, Any]) -> list[tuple[str, object]]:
     """Numbers of the decision, those that exist."""
     told = found["narrative"]
@@ -92,6 +114,8 @@ def _figures(found: dict[str, Any]) -> list[tuple[str, object]]:
         rows.append(("reaction since", f"{found['reaction_sigma']:+.2f} sigma"))
     if found["gap"] is not None:
         rows.append(("gap, trigger", f"{found['gap']:+.2f} against {found['trigger']:.2f}"))
+    rows += _around(found)
+    if found["gap"] is not None:
         sure = "calibrated" if found["calibrated"] else "not calibrated: a rule, not a probability"
         rows.append(("confidence", f"{found['confidence']:.3f} ({sure}), strength {found['strength']:.3f}"))
     plan = found["plan"]

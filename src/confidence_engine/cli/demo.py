@@ -103,14 +103,11 @@ def _clear_other(store: Store, name: str) -> None:
 def _unstored(config: Config, world: World, start_ns: int, end_ns: int) -> dict[str, Any]:
     """The figures of a world that is not kept: the same market, stories drawn without looking at it."""
     from confidence_engine.drivers import replay as driver
-    from confidence_engine.drivers.sources import Sources
+    from confidence_engine.drivers.sources import of_world
     from confidence_engine.evaluate.summary import figures, summarise
     from confidence_engine.wire import READERS, resolve
 
-    instruments = tuple(sorted(config.instruments(), key=lambda one: one.key))
-    bars = {one.key: world.bars[one.symbol] for one in instruments}
-    funding = {one.key: world.funding[one.symbol] for one in instruments}
-    sources = Sources(instruments, bars, funding, {}, world.documents, (), True, "not stored")
+    sources = of_world(config, world)
     readings = driver.read(config, sources, resolve(READERS[config.text.backend])())
     window = driver.window_of(config, start_ns, end_ns)
     tape = driver.compose(config, sources, readings, window)

@@ -34,16 +34,13 @@ def replay(
     as_json: Json = False,
 ) -> None:
     """Replay stored bars and news through the kernel and simulate the trades."""
+    from confidence_engine.cli.show import told_period
     from confidence_engine.config import load
-    from confidence_engine.domain.errors import UsageError
-    from confidence_engine.domain.units import parse_time
     from confidence_engine.feeds.store import Store
     from confidence_engine.report.artefacts import refuse_foreign
 
     loaded = load(config)
-    start_ns, end_ns = parse_time(start), parse_time(end)
-    if end_ns <= start_ns:
-        raise UsageError(f"--end {end} is not after --start {start}")
+    start_ns, end_ns = told_period(start, end)
     chosen = None if symbols is None else [one.strip() for one in symbols.split(",") if one.strip()]
     where = home(ctx) / "runs" if out is None else out.resolve()
     if out is not None:
@@ -125,6 +122,8 @@ def summary_table(summary: dict[str, Any], folder: Path) -> Any:
         *([(f"gap closed, {name}", _closed(one)) for name, one in several.items()]
           or [("gap closed", _closed(summary["outcomes"]))]),
         ("against random entries", _percentile(summary)),
+        ("stories watched", _watched(summary["feedback"])),
+        ("weights of sources", _weights(summary["feedback"])),
         ("degraded", "-" if summary["degraded_share"] is None else f"{summary['degraded_share']:.3%} of judgements"),
         ("first warm", _first_warm(summary["first_warm"])),
         ("params, decisions", f"{summary['params_hash']}, {summary['decisions_hash'][:16]}"),
@@ -135,7 +134,10 @@ def summary_table(summary: dict[str, Any], folder: Path) -> Any:
     refused = sorted(((n, name) for name, n in summary["refusals"].items() if n), reverse=True)
     return Group(
         grid(("figure", "value"), rows, title=f"replay of {summary['agent']}"),
-        grid(("refused by", "times"), [(name, n) for n, name in refused]),
+        grid(
+            ("refused by", "times", "stories", "would have won", "net return"),
+            [(name, n, *_spared(summary["feedback"]["refused"].get(name))) for n, name in refused],
+        ),
     )
 
 
@@ -153,6 +155,25 @@ def _first_warm(warm: dict[str, str | None]) -> str:
     moments = sorted({at or "never" for at in warm.values()})
     counts = [(sum((at or "never") == moment for at in warm.values()), moment) for moment in moments]
     return ", ".join(f"{n} at {moment}" for n, moment in counts)
+
+
+def _spared(one: dict[str, Any] | None) -> tuple[str, str, str]:
+    """What became of the stories that a gate refused at their first judgement."""
+    if one is None:
+        return "0", "-", "-"
+    return f"{one['won']['n']:,}", f"{one['won']['value']:.1%}", f"{one['mean_net_return']:+.3%}"
+
+
+def _watched(found: dict[str, Any]) -> str:
+    cases, exits = found["cases"]["all"]["won"], found["exits"]
+    left = ", ".join(f"{why} {one['n']} ({one['net_usd']:+,.2f} USD)" for why, one in exits.items())
+    told = f"{_with_interval(cases)}, {found['unresolved']} unresolved, {found['dropped']} dropped"
+    return f"{told}; trades left by {left}" if left else told
+
+
+def _weights(found: dict[str, Any]) -> str:
+    weights = ", ".join(f"{name} {one['weight']:.2f}" for name, one in found["sources"].items()) or "none heard"
+    return weights + "".join(f"; trigger of {name} x {factor:.3f}" for name, factor in found["triggers"].items())
 
 
 def _with_interval(one: dict[str, Any]) -> str:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from rich.progress import Progress
     from rich.table import Table
 
-__all__ = ["Json", "emit", "fail", "grid", "home", "note", "progress", "to_json"]
+__all__ = ["Json", "emit", "fail", "grid", "home", "note", "progress", "to_json", "told_period"]
 
 Json = Annotated[bool, typer.Option("--json", help="One JSON object on stdout instead of a table.")]
 """Annotation of every command's `--json` switch."""
@@ -100,3 +100,14 @@ def fail(error: ConfidenceError) -> NoReturn:
     """Say what went wrong in one line and end with the exit code of its class."""
     note(f"error: {error}")
     raise typer.Exit(error.exit_code)
+
+
+def told_period(start: str, end: str) -> tuple[int, int]:
+    """(start, end) in ns of a period as typed. Raises UsageError where it is empty."""
+    from confidence_engine.domain.errors import UsageError
+    from confidence_engine.domain.units import parse_time
+
+    start_ns, end_ns = parse_time(start), parse_time(end)
+    if end_ns <= start_ns:
+        raise UsageError(f"--end {end} is not after --start {start}")
+    return start_ns, end_ns

@@ -19,7 +19,7 @@ import msgspec
 
 from confidence_engine.config.source import Leaf, Spot, read_sheet
 from confidence_engine.config.universe import Universe, read_universe
-from confidence_engine.config.values import build, declared_spots, plain, refuse_unknown
+from confidence_engine.config.values import build, declared_spots, key_of, plain, refuse_unknown
 from confidence_engine.domain.errors import ConfigError, UsageError
 from confidence_engine.domain.instrument import Instrument
 from confidence_engine.domain.params import Bound
@@ -75,6 +75,19 @@ DERIVED: Final = (
 )
 """Kernel switches that the agent's own keys decide (stage, key, agent's key, rule): one truth, written once."""
 
+REPEATED: Final = (
+    ("feedback", "horizon_ns", "outcome"),
+    ("feedback", "win_sigma", "outcome"),
+    ("feedback", "loss_sigma", "outcome"),
+    ("feedback", "grace_ns", "sim"),
+    ("feedback", "fee_factor", "sim"),
+    ("feedback", "spread_factor", "sim"),
+    ("conviction", "horizon_ns", "outcome"),
+    ("conviction", "win_sigma", "outcome"),
+    ("conviction", "loss_sigma", "outcome"),
+)
+"""Kernel keys that another section decides (stage, key, section): what is learnt from is what is evaluated."""
+
 
 class Config(msgspec.Struct, frozen=True):
     """One resolved config file."""
@@ -118,11 +131,17 @@ def load(path: Path) -> Config:
     for stage, key, by, _ in DERIVED:
         if leaf := leaves.get(("kernel", stage, key)):
             raise ConfigError(f"{leaf.at}: [kernel.{stage}] {key} follows from [agent] {by}; set it there")
+    for stage, key, section in REPEATED:
+        if leaf := leaves.get(("kernel", stage, key_of(key))):
+            raise ConfigError(f"{leaf.at}: [kernel.{stage}] {key_of(key)} follows from [{section}]; set it there")
     universe = _universe(path, leaves)
     built = {section: build(params, leaves, (section,)) for section, params in declared.items()}
     for stage, key, _, rule in DERIVED:
         ruled = getattr(built["kernel"], stage)._replace(**{key: rule(built["agent"])})
         built["kernel"] = built["kernel"]._replace(**{stage: ruled})
+    for stage, key, section in REPEATED:
+        same = getattr(built["kernel"], stage)._replace(**{key: getattr(built[section], key)})
+        built["kernel"] = built["kernel"]._replace(**{stage: same})
     config = Config(path=path, universe=universe, **built)
     _agree(config, leaves)
     return config
@@ -177,6 +196,10 @@ def _agree(config: Config, leaves: dict[Spot, Leaf]) -> None:
         refuse("kernel.divergence", "trigger", why)
     if config.kernel.narrative.memory_ns < config.text.cluster_window_ns:
         refuse("kernel.narrative", "memory", "shorter than [text] cluster_window: a retelling would count as new")
+    if agent.real_money and config.kernel.gates.waived:
+        refuse("kernel.gates", "waived", "a gate is set aside in a replay only, never with real money")
+    if config.sim.grace_ns >= agent.interval_ns:
+        refuse("sim", "grace", "must be shorter than a bar, or a decision could enter at a bar it already knows")
     if config.timing.funding_latency_ns <= config.timing.bar_latency_ns:
         refuse("timing", "funding_latency", "must be longer than bar_latency: a payment is due on what the bar left")
     for section, key, step in (("agent", "interval", agent.interval_ns), ("timing", "grid", config.timing.grid_ns)):

@@ -101,6 +101,7 @@ class _Underlying(NamedTuple):
     names: Names = ()
     tickers: Names = ()
     not_after: Names = ()
+    market: Annotated[bool, Bound("flag")] = False
 
 
 class _Instrument(NamedTuple):
@@ -128,6 +129,7 @@ def read_universe(path: Path) -> Universe:
     refuse_unknown(leaves, _known(leaves))
     classes = tuple(AssetClass(str(n), *build(_Class, leaves, ("class", n))) for n in _under(leaves, "class"))
     underlyings = tuple(_underlying(leaves, n, classes) for n in _under(leaves, "underlying"))
+    _one_market_a_class(leaves, underlyings)
     instruments = tuple(_instrument(leaves, i, underlyings) for i in _under(leaves, "instrument"))
     seen: dict[str, int] = {}
     for i, one in enumerate(instruments):
@@ -163,6 +165,15 @@ def _underlying(leaves: Mapping[Spot, Leaf], name: str | int, classes: tuple[Ass
     if one.klass not in [c.name for c in classes]:
         raise ConfigError(f"{leaves[*prefix, 'class'].at}: there is no [class.{one.klass}] in this file")
     return Underlying(str(name), **one._asdict())
+
+
+def _one_market_a_class(leaves: Mapping[Spot, Leaf], underlyings: tuple[Underlying, ...]) -> None:
+    """Raises ConfigError where a class has two markets."""
+    seen: dict[str, str] = {}
+    for one in underlyings:
+        if one.market and (other := seen.setdefault(one.klass, one.name)) != one.name:
+            at = leaves["underlying", one.name, "market"].at
+            raise ConfigError(f"{at}: {other} is the market of class {one.klass} already")
 
 
 def _instrument(leaves: Mapping[Spot, Leaf], index: str | int, underlyings: tuple[Underlying, ...]) -> Instrument:

@@ -33,7 +33,7 @@ class Tier(msgspec.Struct, frozen=True):
 
 
 class Underlying(msgspec.Struct, frozen=True):
-    """What a story can be about: names and tickers are matched at word boundaries."""
+    """What a story can be about: names and tickers are matched at word boundaries; `market` is a whole class."""
 
     name: str
     klass: str
@@ -41,6 +41,7 @@ class Underlying(msgspec.Struct, frozen=True):
     names: tuple[str, ...] = ()
     tickers: tuple[str, ...] = ()
     not_after: tuple[str, ...] = ()
+    market: bool = False
 
 
 class Instrument(msgspec.Struct, frozen=True):

@@ -2,6 +2,7 @@
 
 An order carries integer lots and ticks. Entry orders bring their protection with them: stop
 and target are children of the entry and live at the venue from the entry's first fill on.
+A limit order is post-only: it rests, or it is refused.
 """
 
 from __future__ import annotations
@@ -12,14 +13,14 @@ import numpy as np
 
 __all__ = [
     "CMD_FLATTEN", "CMD_HALT", "CMD_LIMIT", "CMD_RESUME", "COMMAND_NAMES", "EXIT_NAMES", "INTENT", "INTENT_NAMES",
-    "INTENT_AMEND", "INTENT_CANCEL", "INTENT_SUBMIT", "ORDER_MARKET", "ORDER_NAMES", "ORDER_STOP", "ORDER_TARGET",
-    "REJECT_NAMES", "REJ_LOT", "REJ_MARGIN", "REJ_MIN_NOTIONAL", "REJ_NONE", "REJ_REDUCE_ONLY", "REJ_SHORT",
-    "REJ_TICK", "REJ_UNKNOWN_ORDER", "WHY_ENTRY", "WHY_FLATTEN", "WHY_LIQUIDATED", "WHY_NONE", "WHY_REVERSED",
-    "WHY_STOP", "WHY_TARGET", "WHY_TIME", "WHY_TRAIL",
+    "INTENT_AMEND", "INTENT_CANCEL", "INTENT_SUBMIT", "ORDER_LIMIT", "ORDER_MARKET", "ORDER_NAMES", "ORDER_STOP",
+    "ORDER_TARGET", "REJECT_NAMES", "REJ_LOT", "REJ_MARGIN", "REJ_MIN_NOTIONAL", "REJ_NONE", "REJ_REDUCE_ONLY",
+    "REJ_SHORT", "REJ_TICK", "REJ_UNKNOWN_ORDER", "REJ_WOULD_TAKE", "WHY_ENTRY", "WHY_FLATTEN", "WHY_LIQUIDATED",
+    "WHY_NONE", "WHY_REVERSED", "WHY_STOP", "WHY_TARGET", "WHY_TIME", "WHY_TRAIL",
 ]  # fmt: skip
 
-ORDER_MARKET, ORDER_STOP, ORDER_TARGET = 1, 2, 3
-ORDER_NAMES: Final = {ORDER_MARKET: "market", ORDER_STOP: "stop", ORDER_TARGET: "target"}
+ORDER_MARKET, ORDER_STOP, ORDER_TARGET, ORDER_LIMIT = 1, 2, 3, 4
+ORDER_NAMES: Final = {ORDER_MARKET: "market", ORDER_STOP: "stop", ORDER_TARGET: "target", ORDER_LIMIT: "limit"}
 
 INTENT_SUBMIT, INTENT_AMEND, INTENT_CANCEL = 1, 2, 3
 INTENT_NAMES: Final = {INTENT_SUBMIT: "submit", INTENT_AMEND: "amend", INTENT_CANCEL: "cancel"}
@@ -33,10 +34,12 @@ EXIT_NAMES: Final = {
 
 # Why a venue refuses.
 REJ_NONE, REJ_TICK, REJ_LOT, REJ_MIN_NOTIONAL, REJ_MARGIN, REJ_SHORT, REJ_REDUCE_ONLY, REJ_UNKNOWN_ORDER = range(8)
+REJ_WOULD_TAKE = 8
 REJECT_NAMES: Final = {
     REJ_NONE: "none", REJ_TICK: "price is not a valid tick", REJ_LOT: "quantity is not a valid lot",
     REJ_MIN_NOTIONAL: "below minimum notional", REJ_MARGIN: "insufficient margin", REJ_SHORT: "short not allowed",
     REJ_REDUCE_ONLY: "reduce-only would increase", REJ_UNKNOWN_ORDER: "unknown order",
+    REJ_WOULD_TAKE: "post-only would take",
 }  # fmt: skip
 
 CMD_HALT, CMD_RESUME, CMD_FLATTEN, CMD_LIMIT = 1, 2, 3, 4
@@ -50,9 +53,9 @@ INTENT: Final = np.dtype(
             ("action", "i8"),  # submit, amend, cancel
             ("order_id", "i8"),  # > 0, unique per agent for ever
             ("asset", "i8"),
-            ("kind", "i8"),  # market, stop, target
+            ("kind", "i8"),  # market, stop, target, limit
             ("lots", "i8"),  # signed, + buys; 0 for children until the parent fills
-            ("trigger_ticks", "i8"),  # stop or target price; 0 for market
+            ("trigger_ticks", "i8"),  # stop, target or limit price; 0 for market
             ("reduce_only", "i8"),
             ("parent_id", "i8"),  # entry this child protects; 0 for none
             ("margin_usd", "f8"),  # isolated margin to post for the whole order; 0 for spot and reductions

@@ -19,9 +19,15 @@ from confidence_engine.domain.jit import entry, stage
 from confidence_engine.domain.params import Bound
 from confidence_engine.domain.units import DAY_NS, HOUR_NS, MINUTE_NS
 
-__all__ = ["LOST", "Params", "UNRESOLVED", "WON", "label", "labels"]
+__all__ = [
+    "ENDED", "HELD", "LOST", "LOST_SIGHT", "Params", "TOUCHED", "UNRESOLVED", "WAITING", "WON", "follow", "label",
+    "labels", "sound", "verdict",
+]  # fmt: skip
 
 WON, LOST, UNRESOLVED = 1, 0, -1
+
+# Where a case stands after a bar: not entered yet, held; over from here on: a barrier, t + H, or not to be seen.
+WAITING, HELD, TOUCHED, ENDED, LOST_SIGHT = range(5)
 
 _NAN: Final = float("nan")
 
@@ -49,23 +55,6 @@ def _first_at(times: Any, at_ns: Any) -> Any:
 
 
 @stage
-def _exit(open_ns: Any, close_ns: Any, o: Any, c: Any, first: Any, after: Any, end_ns: Any, grace_ns: Any) -> Any:
-    """(price, known_ns) at t + H; price NaN where there is none: for good if known_ns > 0, so far if it is 0.
-
-    `after` is the first bar that closes later than t + H. The close of the bar that ends there comes first, so
-    that the answer is the same whether or not the next bar has arrived; else the first open at or after t + H.
-    """
-    if after > first and close_ns[after - 1] + grace_ns >= end_ns:
-        return c[after - 1], close_ns[after - 1]
-    k = _first_at(open_ns, end_ns - grace_ns)
-    if k >= len(open_ns):
-        return _NAN, 0
-    if k <= first or open_ns[k] - end_ns > close_ns[first] - open_ns[first]:
-        return _NAN, close_ns[k]
-    return o[k], close_ns[k]
-
-
-@stage
 def _touch(o: Any, adverse: Any, best: Any, price: Any, side: Any, win: Any, loss: Any) -> Any:
     """(touched, gross return) of one bar that was held from its open: open first, then the loss, then the win."""
     opened = side * (o - price) / price
@@ -79,25 +68,56 @@ def _touch(o: Any, adverse: Any, best: Any, price: Any, side: Any, win: Any, los
 
 
 @stage
-def _held(
-    open_ns: Any, close_ns: Any, o: Any, high: Any, low: Any, c: Any, first: Any, end_ns: Any, side: Any, win: Any,
-    loss: Any, grace_ns: Any,
-) -> Any:  # fmt: skip
-    """(touched a barrier, gross return there or else at t + H, known_ns) of what was entered at the open of `first`.
+def sound(side: Any, sigma_h: Any, a: Any, b: Any, cost: Any) -> Any:
+    """Whether a decision has a label at all: a side, and barriers and a cost that are finite numbers."""
+    usable = (side == 1 or side == -1) and sigma_h > 0.0 and a > 0.0 and b > 0.0 and cost >= 0.0
+    return usable and math.isfinite(sigma_h + a + b + cost)
 
-    The return is NaN where the price at t + H is not to be had.
+
+@stage
+def follow(
+    entry_price: Any, span_ns: Any, open_ns: Any, close_ns: Any, o: Any, h: Any, low: Any, c: Any, at_ns: Any,
+    end_ns: Any, side: Any, win: Any, loss: Any, grace_ns: Any,
+) -> Any:  # fmt: skip
+    """One more bar of a case: (phase, entry price, length of the bar it entered with, gross return once it is over).
+
+    The whole definition is here, a bar at a time: `label` folds it over an array, `kernel/feedback` over the bars as
+    they arrive, so that the two cannot differ. A case starts with entry_price 0 and span_ns 0. At t + H the close of
+    the bar that ends there comes first, else the first open at or after it, at most a bar late.
     """
-    n, i, price = len(open_ns), first, o[first]
-    while i < n and close_ns[i] <= end_ns:
-        adverse, best = (low[i], high[i]) if side > 0 else (high[i], low[i])
-        touched, gross = _touch(o[i], adverse, best, price, side, win, loss)
+    first = entry_price == 0.0
+    if first:
+        if open_ns < at_ns - grace_ns:
+            return WAITING, 0.0, 0, _NAN
+        span_ns = close_ns - open_ns
+        if open_ns - at_ns > span_ns or not o > 0.0:
+            return LOST_SIGHT, 0.0, span_ns, _NAN
+        entry_price = o
+    final = o
+    if close_ns <= end_ns:
+        adverse, best = (low, h) if side > 0 else (h, low)
+        touched, gross = _touch(o, adverse, best, entry_price, side, win, loss)
         if touched:
-            return True, gross, close_ns[i]
-        i += 1
-    final, known_ns = _exit(open_ns, close_ns, o, c, first, i, end_ns, grace_ns)
+            return TOUCHED, entry_price, span_ns, gross
+        if close_ns + grace_ns < end_ns:
+            return HELD, entry_price, span_ns, _NAN
+        final = c
+    elif open_ns < end_ns - grace_ns:
+        return HELD, entry_price, span_ns, _NAN
+    elif first or open_ns - end_ns > span_ns:
+        return LOST_SIGHT, entry_price, span_ns, _NAN
     if not final > 0.0:
-        return False, _NAN, known_ns
-    return False, side * (final - price) / price, known_ns
+        return LOST_SIGHT, entry_price, span_ns, _NAN
+    return ENDED, entry_price, span_ns, side * (final - entry_price) / entry_price
+
+
+@stage
+def verdict(phase: Any, gross: Any, win: Any, cost: Any) -> Any:
+    """(y, net return) of a case that is over."""
+    if phase == LOST_SIGHT:
+        return UNRESOLVED, _NAN
+    won = gross >= win if phase == TOUCHED else gross - cost > 0.0
+    return (WON if won else LOST), gross - cost
 
 
 @entry
@@ -114,23 +134,18 @@ def label(
     clock; a market with sessions passes trading time. y is 1, 0 or -1 with a net return of NaN; resolved_at_ns is
     the close of the last bar that was needed (when it could be known), 0 where later bars may still resolve it.
     """
-    n = len(open_ns)
-    sound = (side == 1 or side == -1) and sigma_h > 0.0 and a > 0.0 and b > 0.0 and cost >= 0.0
-    if not sound or not math.isfinite(sigma_h + a + b + cost):
+    if not sound(side, sigma_h, a, b, cost):
         return -1, _NAN, at_ns
-    first = _first_at(open_ns, at_ns - grace_ns)
-    if first >= n:
-        return -1, _NAN, 0
-    if open_ns[first] - at_ns > close_ns[first] - open_ns[first] or not o[first] > 0.0:
-        return -1, _NAN, close_ns[first]
-    win, loss = b * sigma_h + cost, a * sigma_h
-    touched, gross, known_ns = _held(
-        open_ns, close_ns, o, h, l, c, first, at_ns + horizon_ns, side, win, loss, grace_ns
-    )
-    if math.isnan(gross):
-        return -1, _NAN, known_ns
-    won = gross >= win if touched else gross - cost > 0.0
-    return (1 if won else 0), gross - cost, known_ns
+    win, loss, end_ns = b * sigma_h + cost, a * sigma_h, at_ns + horizon_ns
+    price, span_ns = 0.0, 0
+    for k in range(_first_at(open_ns, at_ns - grace_ns), len(open_ns)):
+        phase, price, span_ns, gross = follow(
+            price, span_ns, open_ns[k], close_ns[k], o[k], h[k], l[k], c[k], at_ns, end_ns, side, win, loss, grace_ns
+        )
+        if phase > HELD:
+            y, net = verdict(phase, gross, win, cost)
+            return y, net, close_ns[k]
+    return -1, _NAN, 0
 
 
 @entry

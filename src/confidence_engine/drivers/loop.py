@@ -10,7 +10,7 @@ from __future__ import annotations
 from confidence_engine.domain.event import BAR, CORPORATE, FUNDING
 from confidence_engine.domain.jit import entry, stage
 from confidence_engine.kernel.door import sound
-from confidence_engine.kernel.out import STATUS_NO_ROOM, STATUS_OK
+from confidence_engine.kernel.out import LESSONS_A_BAR, STATUS_NO_ROOM, STATUS_OK
 from confidence_engine.kernel.step import step
 from confidence_engine.venues import sim
 
@@ -80,4 +80,5 @@ def _full(s, out, need):
         or h.entries + need > len(out.entries)
         or h.equities + 1 > len(out.equities)
         or h.marks + s.head[0].n_assets > len(out.marks)
+        or h.lessons + LESSONS_A_BAR + need > len(out.lessons)
     )

@@ -8,7 +8,7 @@ here decides anything: that is the kernel's alone.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -17,7 +17,7 @@ from confidence_engine.config import Config
 from confidence_engine.domain.decision import GATE_NAMES
 from confidence_engine.domain.errors import KernelHalted
 from confidence_engine.domain.event import ADJUSTED, SYNTHETIC, signal_events
-from confidence_engine.domain.instrument import CLASSES, Instrument, calendars_of, instrument_rows
+from confidence_engine.domain.instrument import CLASSES, Instrument, Underlying, calendars_of, instrument_rows
 from confidence_engine.domain.params import params_record
 from confidence_engine.domain.ports import Reader
 from confidence_engine.domain.units import DAY_NS, format_time
@@ -53,6 +53,7 @@ class Result(NamedTuple):
     entries: np.ndarray  # ENTRY: fills, liquidations, funding
     equities: np.ndarray  # EQUITY, hourly
     marks: np.ndarray  # MARKED, hourly
+    lessons: np.ndarray  # LESSON: what came of it, and what changed
     refusals: dict[str, int]
     judged: int
     degraded: int
@@ -67,9 +68,13 @@ def window_of(config: Config, start_ns: int, end_ns: int) -> Window:
     return Window(start_ns - config.agent.warmup_ns, start_ns, end_ns)
 
 
-def told_about(instruments: tuple[Instrument, ...]) -> list[str]:
-    """Names of the underlyings of these instruments; the position is the id a SIGNAL carries."""
-    return sorted({one.underlying for one in instruments})
+def told_about(instruments: tuple[Instrument, ...], underlyings: Sequence[Underlying] = ()) -> list[str]:
+    """Names of the underlyings of these instruments, then the markets of their classes; the position is the id a SIGNAL
+    carries.
+    """
+    classes = {one.klass for one in instruments}
+    markets = sorted(one.name for one in underlyings if one.market and one.klass in classes)
+    return [*sorted({one.underlying for one in instruments}), *markets]
 
 
 def read(config: Config, sources: Sources, reader: Reader) -> Readings:
@@ -83,7 +88,7 @@ def read(config: Config, sources: Sources, reader: Reader) -> Readings:
 
 def signals(config: Config, sources: Sources, readings: Readings) -> np.ndarray:
     """SIGNAL events about the underlyings that are traded; `source` is still an index into the publishers."""
-    ids = {name: k for k, name in enumerate(told_about(sources.instruments))}
+    ids = {name: k for k, name in enumerate(told_about(sources.instruments, config.universe.underlyings))}
     number = np.array([ids.get(one.name, -1) for one in config.universe.underlyings], np.int64)
     columns: Any = readings.signal_columns()
     happened, known, underlying, publisher, reading = columns
@@ -111,7 +116,7 @@ def compose(config: Config, sources: Sources, readings: Readings, window: Window
     names = calendars_of(sources.instruments)
     pieces += [session_piece(sources.sessions[name], name, k, window) for k, name in enumerate(names, 1)]
     all_day = any(not one.calendar for one in sources.instruments)
-    told = told_about(sources.instruments)
+    told = told_about(sources.instruments, config.universe.underlyings)
     return assemble(
         pieces, signals(config, sources, readings), readings.publishers, window, clock,
         len(sources.instruments), len(told), SYNTHETIC if sources.synthetic else 0,
@@ -121,14 +126,17 @@ def compose(config: Config, sources: Sources, readings: Readings, window: Window
 
 def initial(config: Config, instruments: tuple[Instrument, ...]) -> tuple[State, Venue]:
     """Kernel and venue before the first event."""
-    told = told_about(instruments)
+    told = told_about(instruments, config.universe.underlyings)
     rows, tiers = instrument_rows(list(instruments), told, config.agent.interval_ns)
     klass = {one.name: CLASSES.index(one.klass) for one in config.universe.underlyings}
     priors = np.ones((len(CLASSES), 3))
     for one in config.universe.classes:
         priors[CLASSES.index(one.name)] = one.annual_volatility, one.story_spread, one.trading_seconds_per_year
     equity = config.agent.initial_equity_usd
-    state = new_state(rows, tiers, [klass[name] for name in told], priors, equity)
+    markets = {
+        klass[one.name]: told.index(one.name) for one in config.universe.underlyings if one.market and one.name in told
+    }
+    state = new_state(rows, tiers, [klass[name] for name in told], priors, equity, markets)
     return state, new_venue(len(state.asset), equity)
 
 
@@ -165,7 +173,7 @@ def play(
     )  # fmt: skip
 
 
-_ROWS = ("decisions", "intents", "entries", "equities", "marks")
+_ROWS = ("decisions", "intents", "entries", "equities", "marks", "lessons")
 
 
 def _drain(out: Any, drained: dict[str, list[np.ndarray]]) -> None:

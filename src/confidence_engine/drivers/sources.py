@@ -26,8 +26,11 @@ from confidence_engine.feeds.calendar import on_sessions, sessions
 from confidence_engine.feeds.clean import CORPORATE_ROW
 from confidence_engine.feeds.items import documents_hash
 from confidence_engine.feeds.store import Store
+from confidence_engine.feeds.world import World
 
-__all__ = ["LEAST_BARS", "RUNS", "Sources", "covered", "gather", "gather_covered", "meant", "used_hash"]
+__all__ = [
+    "LEAST_BARS", "RUNS", "Sources", "covered", "gather", "gather_covered", "meant", "of_world", "used_hash",
+]  # fmt: skip
 
 LEAST_BARS: Final = 3
 """Whole bars a replayed period must hold: one to buy at, one to hold and one to sell after."""
@@ -113,6 +116,14 @@ def gather(
     )  # fmt: skip
     found = found._replace(corporate=_corporate(store, found))
     return found._replace(data_hash=used_hash(found))
+
+
+def of_world(config: Config, world: World) -> Sources:
+    """A simulated world as it is, without a store; always synthetic."""
+    instruments = tuple(sorted(config.instruments(), key=lambda one: one.key))
+    bars = {one.key: world.bars[one.symbol] for one in instruments}
+    funding = {one.key: world.funding[one.symbol] for one in instruments}
+    return Sources(instruments, bars, funding, {}, world.documents, (), True, "not stored")
 
 
 def gather_covered(

@@ -13,7 +13,7 @@ import numpy as np
 
 from confidence_engine.evaluate.performance import wilson
 
-__all__ = ["Share", "share_by_day"]
+__all__ = ["Share", "cluster_error", "share_by_day"]
 
 
 class Share(msgspec.Struct, frozen=True):
@@ -48,3 +48,11 @@ def _effective(hit: np.ndarray, cluster: np.ndarray, days: int, p: float) -> flo
     if variance <= 0.0:
         return float(n)
     return min(max(p * (1.0 - p) / variance, 1.0), float(n))
+
+
+def cluster_error(value: np.ndarray, day: np.ndarray) -> float:
+    """Standard error of the mean of value f8[n] whose clusters are the days i8[n], of which there are two or more."""
+    _, cluster = np.unique(day, return_inverse=True)
+    days = int(cluster.max()) + 1
+    sums = np.bincount(cluster, weights=value - value.mean(), minlength=days)
+    return float(np.sqrt(days / (days - 1) * (sums**2).sum())) / len(value)

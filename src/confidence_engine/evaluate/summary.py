@@ -18,12 +18,13 @@ from confidence_engine.domain.event import BAR, FILL, LIQUIDATION
 from confidence_engine.domain.instrument import Instrument
 from confidence_engine.domain.order import INTENT_SUBMIT
 from confidence_engine.domain.outcome import UNRESOLVED, WON, labels
-from confidence_engine.domain.trading import trading_time
+from confidence_engine.domain.trading import SESSION_ROW, trading_time
 from confidence_engine.domain.units import DAY_NS, HOUR_NS, format_interval, format_time
 from confidence_engine.drivers.replay import Result
 from confidence_engine.drivers.revision import code_revision
 from confidence_engine.drivers.sources import Sources
 from confidence_engine.evaluate.comparable import comparable
+from confidence_engine.evaluate.lessons import learnt
 from confidence_engine.evaluate.performance import (
     DAYS_A_YEAR,
     Estimate,
@@ -39,10 +40,12 @@ from confidence_engine.feeds.assemble import Tape, Window
 from confidence_engine.kernel.state import state_hash
 
 __all__ = [
-    "LABEL", "SUMMARY_SCHEMA", "Figures", "base_per_lot", "figures", "live_hours", "outcomes", "round_trip_cost",
-    "rows_hash", "summarise", "warmup_days",
+    "LABEL", "ROUND_THE_CLOCK", "SUMMARY_SCHEMA", "Figures", "base_per_lot", "figures", "label_cases", "live_hours",
+    "outcomes", "round_trip_cost", "rows_hash", "summarise", "warmup_days",
 ]  # fmt: skip
 
+ROUND_THE_CLOCK: Final = np.zeros(0, SESSION_ROW)
+"""The sessions of what always trades."""
 SUMMARY_SCHEMA: Final = 1
 
 
@@ -105,37 +108,40 @@ def outcomes(config: Config, sources: Sources, decisions: np.ndarray, horizon_ns
     account took it: what the account may do says nothing of the story. The horizon
     (default: the config's) is trading time.
     """
-    p = config.outcome
-    horizon_ns = p.horizon_ns if horizon_ns is None else horizon_ns
+    horizon_ns = config.outcome.horizon_ns if horizon_ns is None else horizon_ns
     cases = decisions[(decisions["strength"] > 0.0) & (decisions["gap"] * decisions["side"] > 0.0)]
     found = []
     for i, one in enumerate(sources.instruments):
         mine = _first_cases(cases[cases["asset"] == i], sources.scores.get(one.key))
         if not len(mine):
             continue
-        bars = comparable(sources, one)
-        o, h, low, c = (np.ascontiguousarray(bars[x]) for x in "ohlc")
-        opened, closed, at = (_clock(sources, one, x) for x in (bars["open_ns"], bars["close_ns"], mine["ts_ns"]))
-        sigma = mine["sigma"] * np.sqrt(horizon_ns / config.agent.interval_ns)
-        cost = np.full(len(mine), round_trip_cost(config, one))
-        y, net, resolved = labels(
-            opened, closed, o, h, low, c, at, np.ascontiguousarray(mine["side"]),
-            horizon_ns, sigma, p.loss_sigma, p.win_sigma, cost, config.sim.grace_ns,
-        )  # fmt: skip
-        rows = np.zeros(len(mine), LABEL)
-        rows["seq"], rows["ts_ns"] = mine["seq"], mine["ts_ns"]
-        rows["y"], rows["net_return"], rows["resolved_ns"] = y, net, resolved
-        if one.calendar:  # the wall time at which the bar was over
-            which = np.minimum(np.searchsorted(closed, resolved), len(closed) - 1)
-            rows["resolved_ns"] = np.where(resolved > 0, bars["close_ns"][which], resolved)
-        found.append(rows)
+        sessions = sources.sessions[one.calendar] if one.calendar else ROUND_THE_CLOCK
+        found.append(label_cases(config, one, comparable(sources, one), mine, horizon_ns, sessions))
     return np.sort(np.concatenate(found), order="seq") if found else np.zeros(0, LABEL)
 
 
-def _clock(sources: Sources, one: Instrument, ns: np.ndarray) -> np.ndarray:
-    """Wall times on the clock of the instrument."""
-    sessions = sources.sessions[one.calendar] if one.calendar else np.zeros(0)
-    return np.ascontiguousarray(trading_time(sessions, ns))
+def label_cases(
+    config: Config, one: Instrument, bars: np.ndarray, mine: np.ndarray, horizon_ns: int, sessions: np.ndarray
+) -> np.ndarray:
+    """LABEL [m] of the decisions `mine` on one instrument, by its bars; the horizon counts on its sessions' clock."""
+    p = config.outcome
+    o, h, low, c = (np.ascontiguousarray(bars[x]) for x in "ohlc")
+    opened, closed, at = (
+        np.ascontiguousarray(trading_time(sessions, ns)) for ns in (bars["open_ns"], bars["close_ns"], mine["ts_ns"])
+    )
+    sigma = mine["sigma"] * np.sqrt(horizon_ns / config.agent.interval_ns)
+    cost = np.full(len(mine), round_trip_cost(config, one))
+    y, net, resolved = labels(
+        opened, closed, o, h, low, c, at, np.ascontiguousarray(mine["side"]),
+        horizon_ns, sigma, p.loss_sigma, p.win_sigma, cost, config.sim.grace_ns,
+    )  # fmt: skip
+    rows = np.zeros(len(mine), LABEL)
+    rows["seq"], rows["ts_ns"] = mine["seq"], mine["ts_ns"]
+    rows["y"], rows["net_return"], rows["resolved_ns"] = y, net, resolved
+    if len(sessions):  # the wall time at which the bar was over
+        which = np.minimum(np.searchsorted(closed, resolved), len(closed) - 1)
+        rows["resolved_ns"] = np.where(resolved > 0, bars["close_ns"][which], resolved)
+    return rows
 
 
 def _first_cases(mine: np.ndarray, scores: np.ndarray | None) -> np.ndarray:
@@ -211,6 +217,7 @@ def summarise(
         "outcomes_by_horizon": {
             format_interval(h): _labelled(config, sources, rows, h) for h, rows in made.further.items()
         },
+        "feedback": learnt(result, tape.streams.names),
         "first_warm": _first_warm(sources, result),
         "degraded_share": result.degraded / result.judged if result.judged else None,
         **_identity(config, sources, result),

@@ -5,7 +5,10 @@ regime. News: latent events move the fundamental at once; the price takes a part
 half-life, A(t + dt) = F - (F - A) 2^(-dt / half_life), so that a story read in time knows something. Four publishers
 tell the stories late, echo each other, are sometimes wrong, and print empty items. `information` i in [0, 1] is the
 knob: a story is told from the event with chance i, else by a coin; at 0 words and later prices are independent. It
-changes the words only: the bars of one seed are the same at every i.
+changes the words only: the bars of one seed are the same at every i. `corroboration` c in [0, 1] (0 in the demo)
+lets it be seen how good a telling is. A story has a clarity k, uniform, times 1 - c for a rumour without an event:
+it is told wrong with chance (1 - c) wrong_share + c (1 - k) / 2, another house takes it up with chance (1 - c) echo +
+c k, and one that does says the opposite with chance c (1 - k) / 2. So many voices that agree are right more often.
 """
 
 from __future__ import annotations
@@ -28,9 +31,11 @@ BAR_COLUMNS: Final = np.dtype(
 )
 FUNDING_COLUMNS: Final = np.dtype([("ts_ns", "i8"), ("rate", "f8")])
 EVENT_TRUTH: Final = np.dtype(
-    [("event", "i8"), ("asset", "i8"), ("at_ns", "i8"), ("kind", "i8"), ("impact", "f8"), ("told", "i8")]
-)
-"""A latent event: its jump of the log fundamental (0 for a rumour without an event) and the direction told."""
+    [("event", "i8"), ("asset", "i8"), ("at_ns", "i8"), ("kind", "i8"), ("impact", "f8"), ("told", "i8"),
+     ("clarity", "f8")]
+)  # fmt: skip
+"""A latent event: its jump of the log fundamental (0 for a rumour without an event), the direction told first, and
+how clear it is."""
 TELLING: Final = np.dtype(
     [("document", "i8"), ("event", "i8"), ("asset", "i8"), ("publisher", "i8"), ("known_ns", "i8"), ("told", "i8"),
      ("echo", "i8")]
@@ -46,6 +51,7 @@ class Params(NamedTuple):
     rumours_a_day: float = 0.3
     empty_a_day: float = 1.5
     wrong_share: float = 0.1
+    corroboration: float = 0.0
     impact: float = 0.016
     at_once: float = 0.25
     half_life_ns: int = 3 * HOUR_NS
@@ -55,6 +61,7 @@ class Params(NamedTuple):
     shock_df: float = 4.0
     common_share: float = 0.5
     ingest_ns: int = 20 * SECOND_NS
+    delay_factor: float = 1.0
 
 
 class World(NamedTuple):
@@ -95,13 +102,16 @@ def generate(
     """
     if not 0.0 <= information <= 1.0:
         raise UsageError(f"information is a share in [0, 1], not {information}")
+    if not 0.0 <= params.corroboration <= 1.0:
+        raise UsageError(f"corroboration is a share in [0, 1], not {params.corroboration}")
     if days < 1 or interval_ns < SECOND_NS or DAY_NS % interval_ns:
         raise UsageError(f"{days} days in bars of {interval_ns} ns: a world has whole days and whole bars in them")
     if not assets or any(not one.names for one in assets):
         raise UsageError("a world needs assets, each with a name to write about")
-    streams = [np.random.Generator(np.random.PCG64(s)) for s in np.random.SeedSequence(seed).spawn(4)]
-    market, happening, telling, chatter = streams
+    streams = [np.random.Generator(np.random.PCG64(s)) for s in np.random.SeedSequence(seed).spawn(5)]
+    market, happening, telling, chatter, doubting = streams
     truth = _events(happening, len(assets), start_ns, days, params)
+    truth["clarity"] = doubting.random(len(truth)) * np.where(truth["impact"] != 0.0, 1.0, 1.0 - params.corroboration)
     open_ns = start_ns + interval_ns * np.arange(days * (DAY_NS // interval_ns), dtype=np.int64)
     sigma = _volatility(market, open_ns, interval_ns, params)
     moves = _noise(market, len(assets), sigma, params)
@@ -111,7 +121,7 @@ def generate(
         bars[symbol_of(one)] = _bars(market, open_ns, interval_ns, path, sigma, k)
         funding[symbol_of(one)] = _funding(market, open_ns, interval_ns, path)
     truth["told"] = _told(telling, truth, information, params)
-    documents, tellings = _print(telling, chatter, truth, assets, start_ns, days, params)
+    documents, tellings = _print(telling, chatter, doubting, truth, assets, start_ns, days, params)
     ticks = {symbol_of(one): float(f"1e-{_decimals(k)}") for k, one in enumerate(assets)}
     return World(assets, ticks, bars, funding, documents, truth, tellings)
 
@@ -207,7 +217,9 @@ def _told(rng: np.random.Generator, truth: np.ndarray, information: float, p: Pa
     """Direction +-1 each story is told in: from the event with chance `information`, wrong sometimes, else a coin."""
     n = len(truth)
     coin = rng.choice([-1, 1], n)
-    knows, errs = rng.random(n) < information, rng.random(n) < p.wrong_share
+    c = p.corroboration
+    wrong = (1.0 - c) * p.wrong_share + c * (1.0 - truth["clarity"]) / 2.0
+    knows, errs = rng.random(n) < information, rng.random(n) < wrong
     seen = np.sign(truth["impact"]).astype(np.int64) * np.where(errs, -1, 1)
     return np.where(knows & (seen != 0), seen, coin)
 
@@ -215,6 +227,7 @@ def _told(rng: np.random.Generator, truth: np.ndarray, information: float, p: Pa
 def _print(
     telling: np.random.Generator,
     chatter: np.random.Generator,
+    doubting: np.random.Generator,
     truth: np.ndarray,
     assets: tuple[Underlying, ...],
     start_ns: int,
@@ -224,7 +237,7 @@ def _print(
     """Documents in order of known_ns and their TELLING rows; items after the last bar are not printed."""
     drafts: list[tuple[int, int, int, int, int, str]] = []  # known, event, asset, publisher, told, title
     for story in truth:
-        drafts += _tell(telling, story, assets[int(story["asset"])])
+        drafts += _tell(telling, doubting, story, assets[int(story["asset"])], p)
     for asset, one in enumerate(assets):
         for _ in range(chatter.poisson(p.empty_a_day * days)):
             at = start_ns + int(chatter.integers(0, days * DAY_NS))
@@ -240,19 +253,26 @@ def _print(
     return documents, rows
 
 
-def _tell(rng: np.random.Generator, story: np.void, about: Underlying) -> list[tuple[int, int, int, int, int, str]]:
-    """One house breaks the story, others may follow it in other words; every number in it stays the same."""
+def _tell(
+    rng: np.random.Generator, doubting: np.random.Generator, story: np.void, about: Underlying, p: Params
+) -> list[tuple[int, int, int, int, int, str]]:
+    """One house breaks the story, others may follow it in other words; every number in it stays the same.
+
+    With corroboration the unclear stories are followed less, and contradicted.
+    """
     kind, told, number = int(story["kind"]), int(story["told"]), int(rng.integers(2, 90))
+    c, clarity = p.corroboration, float(story["clarity"])
     wordings = rng.permutation(len(RISING[KINDS[kind]]))
     breaking = int(rng.choice(len(PUBLISHERS), p=(0.55, 0.2, 0.15, 0.1)))
-    at = int(story["at_ns"]) + _delay(rng, PUBLISHERS[breaking].delay_min)
+    at = int(story["at_ns"]) + _delay(rng, PUBLISHERS[breaking].delay_min * p.delay_factor)
     drafts = [(at, int(story["event"]), int(story["asset"]), breaking, told, int(wordings[0]))]
     for k, house in enumerate(PUBLISHERS):
-        if k != breaking and rng.random() < house.echo:
-            drafts.append(
-                (at + _delay(rng, house.delay_min + 5.0), *drafts[0][1:3], k, told, int(wordings[len(drafts)]))
-            )
-    return [(*d[:5], sentence(kind, told, d[5], about.names[0], number)) for d in drafts]
+        if k == breaking or not rng.random() < (1.0 - c) * house.echo + c * clarity:
+            continue
+        said = -told if c > 0.0 and doubting.random() < c * (1.0 - clarity) / 2.0 else told
+        follows = at + _delay(rng, (house.delay_min + 5.0) * p.delay_factor)
+        drafts.append((follows, *drafts[0][1:3], k, said, int(wordings[len(drafts)])))
+    return [(*d[:5], sentence(kind, d[4], d[5], about.names[0], number)) for d in drafts]
 
 
 def _delay(rng: np.random.Generator, mean_min: float) -> int:

@@ -13,9 +13,9 @@ import math
 
 from confidence_engine.domain.event import CORPORATE, SPLIT, corporate_value, corporate_what
 from confidence_engine.domain.jit import stage
-from confidence_engine.kernel import ledger
+from confidence_engine.kernel import ledger, ranking
 from confidence_engine.kernel.margin import unit
-from confidence_engine.kernel.state import RING_BARS, SLOTS
+from confidence_engine.kernel.state import PENDINGS, REGIME_FRAMES, RING_BARS, SLOTS
 
 __all__ = ["adjust", "lower", "rescale", "whole"]
 
@@ -61,6 +61,13 @@ def _history(s, i, f, g):
     a.open, a.high, a.low, a.price, a.atr = a.open * f, a.high * f, a.low * f, a.price * f, a.atr * f
     a.frame_high, a.frame_low = a.frame_high * f, a.frame_low * f
     a.frame_close, a.frame_prior = a.frame_close * f, a.frame_prior * f
+    for k in range(REGIME_FRAMES):
+        frame = s.regime[i, k]
+        frame.last, frame.price = frame.last * f, frame.price * f
+    s.beta[i].price *= f
+    ranking.rescale(s, i, f)
+    for k in range(PENDINGS):
+        s.pending[i, k].entry_price *= f
     for k in range(min(a.n_bars, RING_BARS)):
         r = s.ring[i, k]
         r.price, r.volume = r.price * f, r.volume * g
@@ -78,6 +85,7 @@ def _split(s, i, g, event, out):
     b.mark_price, b.entry_price, b.best = b.mark_price / g, b.entry_price / g, b.best / g
     b.trail_from, b.trail_by, b.plan_margin = b.trail_from / g, b.trail_by / g, b.plan_margin / g
     b.stop_ticks, b.target_ticks = rescale(b.stop_ticks, g), rescale(b.target_ticks, g)
+    b.limit_ticks, b.plan_price = rescale(b.limit_ticks, g), b.plan_price / g
     b.entry_leaves, b.exit_leaves = whole(b.entry_leaves, g), whole(b.exit_leaves, g)
     b.plan_lots = whole(b.plan_lots, g)
     if b.lots == 0:
@@ -102,6 +110,7 @@ def _dividend(s, i, dividend, event, out):
     b, inst, h = s.book[i], s.inst[i], s.head[0]
     b.stop_ticks = lower(b.stop_ticks, inst.tick, dividend)
     b.target_ticks = lower(b.target_ticks, inst.tick, dividend)
+    b.limit_ticks = lower(b.limit_ticks, inst.tick, dividend)
     b.best -= dividend
     if b.mark_price > dividend:
         b.mark_price -= dividend

@@ -18,7 +18,7 @@ from typing import Annotated, NamedTuple
 from confidence_engine.domain.event import score_horizon, score_mean, score_std
 from confidence_engine.domain.jit import stage
 from confidence_engine.domain.params import Bound
-from confidence_engine.kernel import price, session
+from confidence_engine.kernel import price, session, thresholds
 
 __all__ = ["Params", "hear_score", "measure"]
 
@@ -26,7 +26,7 @@ LN2 = math.log(2.0)
 
 
 class Params(NamedTuple):
-    """Reaction share, trigger and which evidence speaks."""
+    """Reaction share, trigger, how much of the market's story leans on a gap, and which evidence speaks."""
 
     kappa: Annotated[float, Bound("ratio", 0.0, 1.0)] = 0.15
     reaction_clip: Annotated[float, Bound("ratio", 1.0, 10.0)] = 4.0
@@ -34,6 +34,7 @@ class Params(NamedTuple):
     volume_free: Annotated[float, Bound("ratio", 0.0, 4.0)] = 0.5
     volume_slope: Annotated[float, Bound("ratio", 0.0, 1.0)] = 0.2
     volume_reach: Annotated[float, Bound("ratio", 0.0, 0.5)] = 0.2
+    market_share: Annotated[float, Bound("ratio", 0.0, 1.0)] = 0.0
     use_news: Annotated[bool, Bound("flag")] = True
     use_score: Annotated[bool, Bound("flag")] = False
 
@@ -63,11 +64,13 @@ def measure(s, i, now_ns, d, p):
     if score:
         lean += d.score_weight * d.score_z
         moved += d.score_weight * price.since(s, i, s.asset[i].score_ns, p.reaction_clip)
+    if (news or score) and p.market_share > 0.0 and d.market == d.market:
+        lean += p.market_share * d.market  # it can tip a case, not make one
     if news or score:  # the price moved once, however many kinds of evidence saw it
         together = 1.0 - (1.0 - d.weight) * (1.0 - d.score_weight)
         d.gap = lean - p.kappa * together * moved / (d.weight + d.score_weight)
     d.side = 1 if lean > 0.0 else (-1 if lean < 0.0 else 0)
-    d.trigger = _trigger(d.volume_z, p)
+    d.trigger = thresholds.scaled(s, i, _trigger(d.volume_z, p), p.kappa * p.reaction_clip)
     return news or score
 
 

@@ -13,6 +13,8 @@ from confidence_engine.domain.decision import (
     GATE_ADJUSTED,
     GATE_COOLDOWN,
     GATE_DEGRADED,
+    GATE_LOW_CONVICTION,
+    GATE_LOW_QUALITY,
     GATE_MARKET_CLOSED,
     GATE_NO_EVIDENCE,
     GATE_NO_SHORT,
@@ -25,6 +27,7 @@ from confidence_engine.domain.decision import (
     GATE_SMALL_GAP,
     GATE_WEAK_STRENGTH,
     GATE_WEAK_VOLUME,
+    GATES,
 )
 from confidence_engine.domain.event import ADJUSTED, DEGRADED
 from confidence_engine.domain.jit import stage
@@ -34,15 +37,24 @@ from confidence_engine.kernel import narrative, session
 
 __all__ = ["Params", "check", "data"]
 
+OF_CASE = (
+    1 << GATE_SMALL_GAP | 1 << GATE_OVERREACTION | 1 << GATE_WEAK_STRENGTH | 1 << GATE_WEAK_VOLUME
+    | 1 << GATE_SAME_STORY | 1 << GATE_COOLDOWN
+)  # fmt: skip
+"""Gates that judge a case and may be waived; those that say what is missing, held or forbidden are facts and stay."""
+
 
 class Params(NamedTuple):
-    """What a case must show before it may be sized."""
+    """What a case must show before it may be sized; `waived` sets gate bits aside to see what they are worth."""
 
     min_strength: Annotated[float, Bound("ratio", 0.0, 1.0)] = 0.02
     min_volume_z: Annotated[float, Bound("ratio", -5.0, 4.0)] = -1.5
     cooldown_ns: Annotated[int, Bound("duration", 0, 30 * DAY_NS)] = 6 * HOUR_NS
     funding_patience: Annotated[float, Bound("ratio", 1.0, 100.0)] = 1.5
+    waived: Annotated[int, Bound("count", 0, (1 << GATES) - 1)] = 0
     refuse_adjusted: Annotated[bool, Bound("flag")] = False
+    min_quality: Annotated[float, Bound("ratio", 0.0, 10.0)] = 0.0
+    min_conviction: Annotated[float, Bound("ratio", 0.0, 10.0)] = 0.0
 
 
 @stage
@@ -77,9 +89,13 @@ def check(s, i, now_ns, d, evidence, p):
         bits |= 1 << GATE_WEAK_STRENGTH
     if d.volume_z < p.min_volume_z:
         bits |= 1 << GATE_WEAK_VOLUME
+    if p.min_quality > 0.0 and not d.quality >= p.min_quality:  # 0 asks for nothing
+        bits |= 1 << GATE_LOW_QUALITY
+    if p.min_conviction > 0.0 and not d.conviction >= p.min_conviction:
+        bits |= 1 << GATE_LOW_CONVICTION
     if d.side < 0 and s.inst[i].can_short == 0:
         bits |= 1 << GATE_NO_SHORT
-    return bits | _timely(s, i, now_ns, d, p)
+    return (bits | _timely(s, i, now_ns, d, p)) & ~(p.waived & OF_CASE)
 
 
 @stage

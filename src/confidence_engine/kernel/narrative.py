@@ -1,11 +1,11 @@
 """What is being told: stories, each counted once however often it is retold.
 
 The unit of evidence is the cluster. A story weighs w_i = c_i r_i v_i q_i 2^(-age / half-life)
-(age in trading time) and lives while w_i >= w_min; q_i = 1 - (1 - q)^n over its n independent publishers, so the
-same publisher saying it again adds nothing. The reading N = sum(w s) / sum(w) is compared with
-past readings of the same underlying: ONE reading a story, taken when it came alive and learnt
-only when it and every story that reading held are asleep: no live story is part of its own yardstick.
-No live story is no reading, which is not a neutral one.
+(age in trading time) and lives while w_i >= w_min; q_i = 1 - (1 - q)^n over its n independent publishers, each
+counted as much as it has earned (`sources`; 1 until learnt), so the same publisher saying it again adds nothing. The
+reading N = sum(w s) / sum(w) is compared with past readings of the same underlying: ONE reading a story, taken when it
+came alive and learnt only when it and every story that reading held are asleep: no live story is part of its own
+yardstick. No live story is no reading, which is not a neutral one.
 Sources: noisy-or of independent witnesses, Pearl, Probabilistic Reasoning in Intelligent Systems (1988), p. 184;
 running mean and variance, West, Comm. ACM 22 (1979), p. 532. The weights themselves are our own rule.
 """
@@ -27,10 +27,10 @@ from confidence_engine.domain.event import (
 from confidence_engine.domain.jit import stage
 from confidence_engine.domain.params import Bound
 from confidence_engine.domain.units import DAY_NS, MINUTE_NS
-from confidence_engine.kernel import session
+from confidence_engine.kernel import session, sources
 from confidence_engine.kernel.state import ITEMS
 
-__all__ = ["Params", "hear", "mark_traded", "measure", "settle", "was_traded"]
+__all__ = ["Params", "hear", "mark_traded", "measure", "settle", "standing", "was_traded", "yardstick"]
 
 LN2 = math.log(2.0)
 
@@ -61,12 +61,17 @@ def hear(s, event, p):
     told.due, told.measured_ns = 1, 0
     cluster = int(signal_cluster(event))
     k = _find(s, u, cluster, event.ts_known, p)
+    witnesses = 0
     if k >= 0:
+        witnesses = s.story[u, k].n_publishers
         _retell(told, s.story[u, k], event)
     else:
         k = _place(s, u, event.ts_known, p)
         _tell(s.story[u, k], cluster, event)
     item = s.story[u, k]
+    sources.hear(s, event.source)
+    if item.n_publishers > witnesses:
+        item.unsaid *= sources.unsaid(s, event.source, p.publisher_weight)
     if math.isnan(item.reading):
         _read(s, u, item, event.ts_known, p)
 
@@ -80,6 +85,7 @@ def _tell(item, cluster, event):
     item.publishers, item.traded = _bit(event.source), np.uint64(0)
     item.n_publishers, item.n_documents, item.asleep = 1, 1, 0
     item.reading, item.read_ns = math.nan, 0
+    item.unsaid, item.judged = 1.0, np.uint64(0)
 
 
 @stage
@@ -147,13 +153,16 @@ def _place(s, u, now_ns, p):
 
 @stage
 def _weight(s, u, item, now_ns, p):
-    """w_i at `now_ns`; exactly one exponential, and a power that is the same multiplications compiled or not."""
-    unsaid = 1.0
-    for _ in range(item.n_publishers):
-        unsaid *= 1.0 - p.publisher_weight
+    """w_i at `now_ns`; exactly one exponential. What a publisher counts was fixed when it told the story."""
     c = s.told[u].calendar
     age = float(session.clock(s, c, now_ns) - session.clock(s, c, item.since_ns)) / p.half_life_ns
-    return item.certainty * item.relevance * item.novelty * (1.0 - unsaid) * math.exp(-LN2 * age)
+    return item.certainty * item.relevance * item.novelty * (1.0 - item.unsaid) * math.exp(-LN2 * age)
+
+
+@stage
+def standing(s, u, item, p):
+    """What a story of underlying u weighs before it fades."""
+    return _weight(s, u, item, item.since_ns, p)
 
 
 @stage
@@ -163,8 +172,9 @@ def measure(s, u, now_ns, p):
     if told.measured_ns == now_ns:
         return
     told.measured_ns = now_ns
-    amount, pulled, age_pulled, strongest = 0.0, 0.0, 0.0, 0.0
+    amount, pulled, said, age_pulled, strongest = 0.0, 0.0, 0.0, 0.0, 0.0
     told.live, told.lead = 0, -1
+    told.rising = told.falling = np.uint64(0)
     oldest_ns, left = now_ns + 1, told.awake
     for k in range(ITEMS):
         if left == 0:
@@ -174,6 +184,7 @@ def measure(s, u, now_ns, p):
             continue
         left -= 1
         w = _weight(s, u, item, now_ns, p)
+        item.weight = w
         if w < p.w_min:
             item.asleep, told.unsettled = 1, 1
             told.awake -= 1
@@ -183,9 +194,12 @@ def measure(s, u, now_ns, p):
         amount += w
         pulled += w * item.polarity
         age_pulled += w * float(now_ns - item.since_ns)
+        said += w * abs(item.polarity)
+        _side(told, item)
         if abs(w * item.polarity) > strongest or told.lead < 0:
             strongest, told.lead, told.lead_slot = abs(w * item.polarity), item.cluster, k
     told.oldest_ns, told.amount = oldest_ns, amount
+    told.agreement = pulled / said if said > 0.0 else 0.0
     told.weight = amount / (amount + p.amount_half)
     if told.live == 0:
         told.story, told.z_story, told.since_ns = math.nan, math.nan, 0
@@ -193,6 +207,15 @@ def measure(s, u, now_ns, p):
     told.story = pulled / amount
     told.since_ns = now_ns - int(age_pulled / amount)
     _standardise(s, u, p)
+
+
+@stage
+def _side(told, item):
+    """The publishers of a live story stand on the side that it takes."""
+    if item.polarity > 0.0:
+        told.rising |= item.publishers
+    elif item.polarity < 0.0:
+        told.falling |= item.publishers
 
 
 @stage
@@ -212,7 +235,15 @@ def mark_traded(s, u, i):
 
 @stage
 def _standardise(s, u, p):
-    """zN = (N - m) / s, with m and s shrunk to the class: s^2 = (n s_a^2 + k s_c^2) / (n + k)."""
+    """zN = (N - m) / s, clipped."""
+    told = s.told[u]
+    centre, spread = yardstick(s, u, p)
+    told.z_story = min(max((told.story - centre) / spread, -p.z_clip), p.z_clip)
+
+
+@stage
+def yardstick(s, u, p):
+    """m and s of past readings, shrunk to the class: s^2 = (n s_a^2 + k s_c^2) / (n + k)."""
     told = s.told[u]
     c = s.klass[told.klass]
     k = p.readings_prior
@@ -223,8 +254,7 @@ def _standardise(s, u, p):
     if na + k > 0.0:
         centre = (na * told.centre + k * centre_c) / (na + k)
         spread2 = (na * told.spread2 + k * spread_c) / (na + k)
-    z = (told.story - centre) / math.sqrt(max(spread2, 1e-12))
-    told.z_story = min(max(z, -p.z_clip), p.z_clip)
+    return centre, math.sqrt(max(spread2, 1e-12))
 
 
 @stage
@@ -273,6 +303,8 @@ def _fold(s, u, item, p):
     c = s.klass[told.klass]
     told.centre, told.spread2 = _learn(told.centre, told.spread2, told.readings, item.reading, p)
     told.readings += 1
+    if u == c.market:  # what is said of the whole market is no prior for one asset
+        return
     c.centre, c.spread2 = _learn(c.centre, c.spread2, c.readings, item.reading, p)
     c.readings += 1
 

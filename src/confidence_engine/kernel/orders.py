@@ -2,7 +2,8 @@
 
 An entry goes out with its protection: a stop and a target for the whole position, children of
 the entry that live at the venue from its first fill. An order counts as working from the
-moment it is decided until the venue says it is done.
+moment it is decided until the venue says it is done. A limit entry that ends unfilled is given up, or
+crossed (`cross`: 1 once it ends, 2 now) by `algos`.
 Source for the life of an order: FIX 4.4, volume 4, order state changes.
 """
 
@@ -11,22 +12,27 @@ from __future__ import annotations
 import math
 
 from confidence_engine.domain.decision import GATE_TOO_SMALL
-from confidence_engine.domain.event import fill_leaves, fill_order, reject_order
+from confidence_engine.domain.event import fill_leaves, fill_order, reject_order, reject_reason
 from confidence_engine.domain.jit import stage
 from confidence_engine.domain.order import (
     INTENT_AMEND,
     INTENT_CANCEL,
     INTENT_SUBMIT,
+    ORDER_LIMIT,
     ORDER_MARKET,
     ORDER_STOP,
     ORDER_TARGET,
+    REJ_WOULD_TAKE,
     WHY_ENTRY,
     WHY_NONE,
     WHY_TRAIL,
 )
 from confidence_engine.kernel.margin import unit
 
-__all__ = ["amend_stop", "diff", "emit", "filled", "parcel", "protect", "reduce", "settle", "stand_down", "ticks_of"]
+__all__ = [
+    "amend_stop", "diff", "emit", "filled", "forget", "parcel", "post", "protect", "recall", "reduce", "settle",
+    "stand_down", "ticks_of",
+]  # fmt: skip
 
 
 @stage
@@ -72,11 +78,23 @@ def diff(s, i, d, target_lots):
 
 @stage
 def parcel(s, i, out, lots, margin):
-    """Send one entry order of `lots` that posts `margin` quote."""
+    """Send one entry order of `lots` at market that posts `margin` quote."""
+    _enter(s, i, out, ORDER_MARKET, lots, margin, 0)
+
+
+@stage
+def post(s, i, out, lots, margin, limit_ticks):
+    """Rest one entry order of `lots` at a price; it posts `margin` quote."""
+    _enter(s, i, out, ORDER_LIMIT, lots, margin, limit_ticks)
+
+
+@stage
+def _enter(s, i, out, kind, lots, margin, limit_ticks):
+    """One entry order, and what the book has to know of it."""
     b = s.book[i]
-    b.entry_id, b.entry_leaves = _next_id(s), lots
+    b.entry_id, b.entry_leaves, b.limit_ticks = _next_id(s), lots, limit_ticks
     b.plan_lots -= lots
-    row = emit(s, i, out, INTENT_SUBMIT, ORDER_MARKET, b.entry_id, lots, 0, WHY_ENTRY)
+    row = emit(s, i, out, INTENT_SUBMIT, kind, b.entry_id, lots, limit_ticks, WHY_ENTRY)
     row.reduce_only, row.margin_usd = 0, margin
 
 
@@ -107,10 +125,18 @@ def reduce(s, i, out, why):
 def stand_down(s, i, out):
     """Give up what is left of an entry: no further parcel, and cancel the one that works, once."""
     b = s.book[i]
-    b.plan_lots = 0
+    b.plan_lots, b.cross = 0, 0
+    recall(s, i, out)
+
+
+@stage
+def recall(s, i, out):
+    """Cancel the entry that works, once; what it wanted is not given up with it."""
+    b = s.book[i]
     if b.entry_id != 0 and b.cancelled_id != b.entry_id:
         b.cancelled_id = b.entry_id
-        emit(s, i, out, INTENT_CANCEL, ORDER_MARKET, b.entry_id, 0, 0, WHY_NONE)
+        kind = ORDER_LIMIT if b.limit_ticks != 0 else ORDER_MARKET
+        emit(s, i, out, INTENT_CANCEL, kind, b.entry_id, 0, 0, WHY_NONE)
 
 
 @stage
@@ -125,7 +151,8 @@ def amend_stop(s, i, out, stop_ticks):
 def settle(s, event, rejected):
     """The venue ended an order (CANCELLED or REJECT): it no longer works, and what it still wanted is dropped.
 
-    An entry that ends without a fill takes its protection with it.
+    An entry that ends without a fill takes its protection with it. A limit entry that is to be crossed keeps its rest,
+    unless it was refused for anything but its price.
     """
     b = s.book[event.asset]
     order = int(reject_order(event))
@@ -134,16 +161,27 @@ def settle(s, event, rejected):
     if order == 0:
         return
     if order == b.entry_id:
-        b.entry_id, b.entry_leaves, b.plan_lots = 0, 0, 0
+        crosses = b.cross == 1 and (not rejected or reject_reason(event) == REJ_WOULD_TAKE)
+        b.plan_lots = b.entry_leaves if crosses else 0
+        b.cross = 2 if crosses else 0
+        b.entry_id, b.entry_leaves, b.limit_ticks = 0, 0, 0
         if b.lots == 0:
-            b.stop_id, b.target_id, b.stop_ticks, b.target_ticks = 0, 0, 0, 0
-            b.plan_margin, b.deadline_ns = 0.0, 0
+            b.stop_id, b.target_id = 0, 0
+            if not crosses:
+                forget(s, event.asset)
     elif order == b.exit_id:
         b.exit_id, b.exit_leaves = 0, 0
     elif order == b.stop_id:
         b.stop_id = 0
     elif order == b.target_id:
         b.target_id = 0
+
+
+@stage
+def forget(s, i):
+    """Nothing is held and nothing works: the plan of the entry is over."""
+    b = s.book[i]
+    b.stop_ticks, b.target_ticks, b.plan_margin, b.deadline_ns = 0, 0, 0.0, 0
 
 
 @stage
@@ -157,7 +195,7 @@ def filled(s, event, out):
     if order == b.entry_id:
         b.entry_leaves = leaves
         if leaves == 0:
-            b.entry_id = 0
+            b.entry_id, b.limit_ticks, b.cross = 0, 0, 0
     elif order == b.exit_id:
         b.exit_leaves = leaves
         if leaves == 0:

@@ -13,9 +13,11 @@ import numpy as np
 
 from confidence_engine.domain.decision import DECISION, GATES
 from confidence_engine.domain.order import INTENT
-from confidence_engine.kernel.state import record_of
+from confidence_engine.kernel.state import PENDINGS, SOURCES, record_of
 
-__all__ = ["ENTRY", "EQUITY", "MARKED", "OUT_HEAD", "Out", "STATUS_NAMES", "clear", "new_out"]
+__all__ = [
+    "ENTRY", "EQUITY", "LESSON", "LESSON_NAMES", "MARKED", "OUT_HEAD", "Out", "STATUS_NAMES", "clear", "new_out",
+]  # fmt: skip
 
 STATUS_OK, STATUS_UNKNOWN_KIND, STATUS_ORDER, STATUS_NO_ROOM, STATUS_NUMBER, STATUS_UNSOUND = 0, 1, 2, 3, 4, 5
 STATUS_NAMES: Final = {
@@ -28,14 +30,28 @@ STATUS_NAMES: Final = {
 }
 
 OUT_HEAD: Final = record_of(
-    "status:i", "where:i", "decisions:i", "intents:i", "entries:i", "equities:i", "marks:i", "judged:i", "degraded:i"
-)
+    "status:i", "where:i", "decisions:i", "intents:i", "entries:i", "equities:i", "marks:i", "judged:i", "degraded:i",
+    "lessons:i",
+)  # fmt: skip
 ENTRY: Final = record_of(
     "seq:i", "ts_event:i", "ts_known:i", "kind:i", "asset:i", "order_id:i", "ticks:i", "lots:i", "price", "fee_usd",
     "rate", "amount_usd", "why:i", "decision:i",
 )  # fmt: skip
 EQUITY: Final = record_of("ts_ns:i", "equity", "balance", "gross", "net_usd", "used_margin", "open_positions:i")
 MARKED: Final = record_of("ts_ns:i", "asset:i", "lots:i", "price")
+
+# What was learnt: a case that is over, a trade that is over, and every change of a source's weight or of a trigger.
+LESSON: Final = record_of(
+    "ts_ns:i", "kind:i", "asset:i", "decision:i", "at_ns:i", "cluster:i", "side:i", "gates:i", "passed:i", "why:i",
+    "y:i", "net_return", "net_usd", "resolved_ns:i", "stream:i", "before", "after",
+    "publishers:u",
+)  # fmt: skip
+LESSON_OUTCOME, LESSON_EXIT, LESSON_SOURCE, LESSON_TRIGGER = 1, 2, 3, 4
+LESSON_NAMES: Final = {
+    LESSON_OUTCOME: "outcome", LESSON_EXIT: "exit", LESSON_SOURCE: "source", LESSON_TRIGGER: "trigger",
+}  # fmt: skip
+LESSONS_A_BAR: Final = PENDINGS * (2 + SOURCES)
+"""The most rows that one bar can teach: every open case ends, each told by every source."""
 
 
 class Out(NamedTuple):
@@ -48,6 +64,7 @@ class Out(NamedTuple):
     equities: np.ndarray  # EQUITY [Q]
     marks: np.ndarray  # MARKED [M]
     refusals: np.ndarray  # i8 [GATES]
+    lessons: np.ndarray  # LESSON [L]
 
 
 def new_out(assets: int, rows: int = 65_536) -> Out:
@@ -56,10 +73,11 @@ def new_out(assets: int, rows: int = 65_536) -> Out:
     return Out(
         np.zeros(1, OUT_HEAD), np.zeros(size, DECISION), np.zeros(size, INTENT), np.zeros(size, ENTRY),
         np.zeros(size, EQUITY), np.zeros(size, MARKED), np.zeros(GATES, np.int64),
+        np.zeros(size + LESSONS_A_BAR, LESSON),
     )  # fmt: skip
 
 
 def clear(out: Out) -> None:
     """Forget the rows after a drain; judged, degraded and refusals go on counting."""
     head = out.head[0]
-    head.decisions = head.intents = head.entries = head.equities = head.marks = 0
+    head.decisions = head.intents = head.entries = head.equities = head.marks = head.lessons = 0

@@ -21,7 +21,7 @@ from confidence_engine.domain.units import DAY_NS, HOUR_NS, MINUTE_NS
 from confidence_engine.kernel import session
 from confidence_engine.kernel.state import RING_BARS
 
-__all__ = ["Params", "at", "frame_of", "observe", "recent_volume", "since"]
+__all__ = ["Params", "at", "bars_between", "frame_of", "move", "observe", "recent_volume", "since", "volume_since"]
 
 LN2 = math.log(2.0)
 SECOND = 1e-9
@@ -142,27 +142,13 @@ def _participation(s, i, close_ns, volume, p):
     a = s.asset[i]
     if math.isnan(volume):
         return
-    hour = (close_ns - 1 + session.offset(s, i, close_ns - 1)) // HOUR_NS
-    whole = s.inst[i].calendar > 0 and a.bar_ns >= DAY_NS  # a bar a weekday
-    if whole:
-        hour -= hour % 24
-    day, week = 1 + hour % 24, 25 + hour % 168
-    score = -4.0 * (1.0 - a.silent)
+    score = _surprise(s, i, close_ns, volume, p)
     if volume > 0.0:
         x = math.log(volume)
-        g, d, w = s.slot[i, 0], s.slot[i, day], s.slot[i, week]
-        k = max(p.volume_prior_weeks * HOUR_NS / a.bar_ns, 1.0)  # bars of one hour of the week in that time
-        k = max(p.volume_prior_weeks, 1.0) if whole else k
-        centre = (d.count * d.centre + k * g.centre) / (d.count + k)
-        centre = (w.count * w.centre + k * centre) / (w.count + k)
-        spread = (d.count * d.deviation + k * g.deviation) / (d.count + k)
-        spread = (w.count * w.deviation + k * spread) / (w.count + k)
-        score = 0.0
-        if spread > 0.0:  # 1.2533 = sqrt(pi / 2): mean absolute deviation to standard deviation
-            score = min(max((x - centre) / (1.2533141373155001 * spread), -4.0), 4.0)
-        _learn(g, x, p.volume_obs)
-        _learn(d, x, p.volume_obs)
-        _learn(w, x, p.volume_obs)
+        hour = _hour(s, i, close_ns)
+        _learn(s.slot[i, 0], x, p.volume_obs)
+        _learn(s.slot[i, 1 + hour % 24], x, p.volume_obs)
+        _learn(s.slot[i, 25 + hour % 168], x, p.volume_obs)
     silent = 0.0 if volume > 0.0 else 1.0
     a.silent += (silent - a.silent) * max(1.0 / (a.volume_n + 1.0), 1.0 / p.volume_obs)
     if a.volume_n == 0:
@@ -170,6 +156,40 @@ def _participation(s, i, close_ns, volume, p):
     else:
         a.volume_z += p.volume_smooth * (score - a.volume_z)
     a.volume_n += 1
+
+
+@stage
+def _whole(s, i):
+    """Whether a bar of asset i is a whole session, one a weekday."""
+    return s.inst[i].calendar > 0 and s.inst[i].bar_ns >= DAY_NS
+
+
+@stage
+def _hour(s, i, close_ns):
+    """Local hour since 1970 in which a bar ended; that of a whole session is its day's first."""
+    hour = (close_ns - 1 + session.offset(s, i, close_ns - 1)) // HOUR_NS
+    return hour - hour % 24 if _whole(s, i) else hour
+
+
+@stage
+def _surprise(s, i, close_ns, volume, p):
+    """How unusual the volume of one bar is for its hour of the week, in deviations."""
+    a = s.asset[i]
+    if not volume > 0.0:
+        return -4.0 * (1.0 - a.silent)
+    hour = _hour(s, i, close_ns)
+    g, d, w = s.slot[i, 0], s.slot[i, 1 + hour % 24], s.slot[i, 25 + hour % 168]
+    k = max(p.volume_prior_weeks * HOUR_NS / a.bar_ns, 1.0)  # bars of one hour of the week in that time
+    if _whole(s, i):
+        k = max(p.volume_prior_weeks, 1.0)
+    centre = (d.count * d.centre + k * g.centre) / (d.count + k)
+    centre = (w.count * w.centre + k * centre) / (w.count + k)
+    spread = (d.count * d.deviation + k * g.deviation) / (d.count + k)
+    spread = (w.count * w.deviation + k * spread) / (w.count + k)
+    if not spread > 0.0:
+        return 0.0
+    # 1.2533 = sqrt(pi / 2): mean absolute deviation to standard deviation
+    return min(max((math.log(volume) - centre) / (1.2533141373155001 * spread), -4.0), 4.0)
 
 
 @stage
@@ -214,6 +234,39 @@ def since(s, i, ns, clip):
     bars = _bars(s, i, a.close_ns - r.close_ns, a.n_bars - 1 - start)
     move = math.log(a.price / r.price) / (r.sigma * math.sqrt(bars))
     return min(max(move, -clip), clip)
+
+
+@stage
+def bars_between(s, i, first, last):
+    """Bars of time from bar number `first` to `last`, counted as in the volatility."""
+    passed_ns = s.ring[i, last % RING_BARS].close_ns - s.ring[i, first % RING_BARS].close_ns
+    return _bars(s, i, passed_ns, last - first)
+
+
+@stage
+def move(s, i, from_ns, to_ns, clip):
+    """Move between two times in units of what was expected at the first, clipped; NaN where it holds no bar."""
+    first, last = at(s, i, from_ns), at(s, i, to_ns)
+    if first < 0 or last <= first:
+        return math.nan
+    one, two = s.ring[i, first % RING_BARS], s.ring[i, last % RING_BARS]
+    if not one.sigma > 0.0:
+        return math.nan
+    z = math.log(two.price / one.price) / (one.sigma * math.sqrt(bars_between(s, i, first, last)))
+    return min(max(z, -clip), clip)
+
+
+@stage
+def volume_since(s, i, ns, p):
+    """Mean surprise of the volume of the bars that closed after `ns`; NaN where none is known."""
+    a = s.asset[i]
+    total, known = 0.0, 0
+    for n in range(at(s, i, ns) + 1, a.n_bars):
+        r = s.ring[i, n % RING_BARS]
+        if n >= a.n_bars - RING_BARS and r.volume == r.volume:
+            total += _surprise(s, i, r.close_ns, r.volume, p)
+            known += 1
+    return total / known if known > 0 else math.nan
 
 
 @stage

@@ -38,6 +38,7 @@ class Params(NamedTuple):
     gross_max: Annotated[float, Bound("fraction", 0.0, 25.0)] = 1.0
     net_max: Annotated[float, Bound("fraction", 0.0, 25.0)] = 0.8
     single_max: Annotated[float, Bound("fraction", 0.0, 5.0)] = 0.25
+    single_max_usd: Annotated[float, Bound("usd", 0.0, 1e12)] = 1e12  # notional; the default caps nothing
     max_drawdown: Annotated[float, Bound("fraction", 0.001, 1.0)] = 0.1
     daily_loss: Annotated[float, Bound("fraction", 0.001, 1.0)] = 0.03
     trades_a_day: Annotated[int, Bound("count", 0, 10_000)] = 8
@@ -103,7 +104,7 @@ def limit(s, i, d, lots, p):
     gross_max = p.gross_max * h.equity
     if h.gross_limit >= 0.0:  # NaN until an operator sets one
         gross_max = min(gross_max, h.gross_limit)
-    room = min(p.single_max * h.equity, gross_max - h.gross)
+    room = min(min(p.single_max * h.equity, p.single_max_usd), gross_max - h.gross)
     room = min(room, p.net_max * h.equity - d.side * h.net_usd)
     allowed = min(abs(lots), int(math.floor(max(room, 0.0) / one)))
     if allowed < 1:

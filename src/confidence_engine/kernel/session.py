@@ -13,7 +13,7 @@ from confidence_engine.domain.trading import passed
 from confidence_engine.domain.units import DAY_NS
 from confidence_engine.kernel.state import SESSIONS
 
-__all__ = ["begin", "clock", "enterable", "holding", "number", "offset", "opened", "orderly"]
+__all__ = ["ago", "begin", "clock", "enterable", "holding", "number", "offset", "opened", "orderly"]
 
 
 @stage
@@ -75,6 +75,13 @@ def clock(s, c, ns):
         return ns
     r = s.session[c, k % SESSIONS]
     return r.before_ns + passed(r.open_ns, r.close_ns, r.span_ns, ns)
+
+
+@stage
+def ago(s, i, ns):
+    """Time that has passed since `ns` on the clock of asset i."""
+    c, now_ns = s.inst[i].calendar, s.head[0].now_ns
+    return now_ns - ns if c == 0 else clock(s, c, now_ns) - clock(s, c, ns)
 
 
 @stage

@@ -13,24 +13,34 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
+from confidence_engine.domain.decision import GATES
 from confidence_engine.domain.instrument import CLASSES, INSTRUMENT_ROW, MAX_TIERS, TIER_ROW
+from confidence_engine.domain.order import EXIT_NAMES
 
 __all__ = [
-    "ASSET", "BOOK", "CALENDAR", "CLASS", "HEAD", "ITEM", "ITEMS", "RING", "RING_BARS", "SESSION", "SESSIONS", "SLOT",
-    "SLOTS", "STATE_SCHEMA", "State", "UNDERLYING", "capacity", "record_of", "new_state", "state_hash",
+    "ASSET", "BETA", "BOOK", "CALENDAR", "CLASS", "CROWD", "DAY", "DAYS", "HEAD", "ITEM", "ITEMS", "LEARNT", "LEVELS",
+    "PACE", "PENDING", "PENDINGS", "REGIME", "REGIME_FRAMES", "RING", "RING_BARS", "SESSION", "SESSIONS", "SLOT",
+    "SLOTS", "SOURCE", "SOURCES", "STATE_SCHEMA", "State", "TALLIES", "TALLY", "TALLY_ALL", "TALLY_EXIT",
+    "TALLY_GATE", "TALLY_LONG", "TALLY_PASSED", "TALLY_SHORT", "TALLY_TAKEN", "TREND", "UNDERLYING", "WATCHED",
+    "capacity", "record_of", "new_state", "state_hash",
 ]  # fmt: skip
 
 STATE_SCHEMA: Final = 1
 RING_BARS: Final = 512
 ITEMS: Final = 64
+DAYS: Final = 64
 SLOTS: Final = 1 + 24 + 168
 SESSIONS: Final = 128
+REGIME_FRAMES: Final = 3
+LEVELS: Final = 48
+PENDINGS: Final = 16
+SOURCES: Final = 64
 CAPACITIES: Final = (64, 128, 256)
 
 
 def record_of(*fields: str) -> np.dtype:
-    """Record of 8-byte fields: "name" is a float, "name:i" an integer, "name:u" 64 bits."""
-    kinds = {"": "f8", "i": "i8", "u": "u8"}
+    """Record of 8-byte fields: "name" is a float, "name:i" an integer, "name:u" 64 bits, "name:l" a row of levels."""
+    kinds = {"": "f8", "i": "i8", "u": "u8", "l": f"({LEVELS},)f8"}
     return np.dtype((np.record, [(f.partition(":")[0], kinds[f.partition(":")[2]]) for f in fields]))
 
 
@@ -39,7 +49,7 @@ HEAD: Final = record_of(
     "now_ns:i", "n_assets:i", "n_underlyings:i", "decision_seq:i", "order_seq:i", "entry_seq:i", "clusters_full:i",
     "start_equity", "balance", "equity", "peak_equity", "gross", "net_usd", "used_margin", "realised", "fees",
     "funding", "turnover", "open_positions:i", "day:i", "day_equity", "day_trades:i", "week:i", "week_trades:i",
-    "halted:i", "gross_limit", "last_equity_ns:i",
+    "halted:i", "gross_limit", "last_equity_ns:i", "unranked:i", "ranked_hour:i",
 )  # fmt: skip
 
 # What the price says, a row an asset.
@@ -56,21 +66,40 @@ RING: Final = record_of("close_ns:i", "price", "sigma", "volume")
 # Log volume: slot 0 of all hours, 1..24 of the hour of the day, 25..192 of the hour of the week.
 SLOT: Final = record_of("centre", "deviation", "count:i")
 
+# How wild the market is, a row an asset and timeframe. Over levels of volatility: the posterior by weight of the
+# tails, the smoothed count of jumps, where it jumps to, and where it was seen.
+REGIME: Final = record_of(
+    "n_bars:i", "frame:i", "first_ns:i", "last_ns:i", "last", "price_ns:i", "price", "level", "switch", "rank",
+    "warmth", "volatility:i", "down", "calm", "up", "trend:i", "fat:l", "middle:l", "thin:l", "jumps:l", "home:l",
+    "seen:l",
+)  # fmt: skip
+
 # What is being told about an underlying.
 UNDERLYING: Final = record_of(
     "klass:i", "calendar:i", "due:i", "awake:i", "unsettled:i", "oldest_ns:i", "centre", "spread2", "readings:i",
     "measured_ns:i", "live:i", "amount", "weight", "story", "z_story", "since_ns:i", "lead:i", "lead_slot:i",
-    "newest_ns:i",
+    "newest_ns:i", "agreement", "rising:u", "falling:u",
 )  # fmt: skip
 
 # One story, however often retold.
 ITEM: Final = record_of(
     "cluster:i", "since_ns:i", "polarity", "certainty", "relevance", "novelty", "publishers:u", "traded:u",
-    "n_publishers:i", "n_documents:i", "asleep:i", "reading", "read_ns:i",
+    "n_publishers:i", "n_documents:i", "asleep:i", "reading", "read_ns:i", "weight", "unsaid", "judged:u",
 )  # fmt: skip
 
 # Priors an asset class gives to assets that have no history yet.
-CLASS: Final = record_of("annual_variance", "prior_spread2", "year_s", "centre", "spread2", "readings:i")
+CLASS: Final = record_of(
+    "annual_variance", "prior_spread2", "year_s", "centre", "spread2", "readings:i", "market:i", "frame:i", "looked:i",
+)  # fmt: skip
+
+# How much is said about an underlying: documents lately, those of this hour, and what is usual for the time.
+CROWD: Final = record_of("hour:i", "told:i", "heard", "heard_ns:i", "expected", "expected_ns:i")
+
+# A mean by the hour: slots as in SLOT. Documents an hour, or how far a bar moves in units of its volatility.
+PACE: Final = record_of("centre", "count:i")
+
+# How an asset moves with the market of its class, over closed frames.
+BETA: Final = record_of("price", "frame:i", "count:i", "mean_own", "mean_market", "spread2", "joint", "beta")
 
 # What is held, what is working and the frozen plan, a row an asset.
 BOOK: Final = record_of(
@@ -78,11 +107,41 @@ BOOK: Final = record_of(
     "deadline_ns:i", "stop_ticks:i", "target_ticks:i", "trail_from", "trail_by", "best", "decision:i", "entry_id:i",
     "entry_leaves:i", "exit_id:i", "exit_leaves:i", "exit_why:i", "cancelled_id:i", "stop_id:i", "target_id:i",
     "trailed:i", "plan_lots:i", "plan_margin", "plan_until_ns:i", "last_gates:i", "rejected:i", "release_ns:i",
+    "limit_ticks:i", "cross:i", "plan_price",
 )  # fmt: skip
 
 # How many sessions of a calendar were seen, and the last SESSIONS of them; row 0 is round the clock and stays empty.
 CALENDAR: Final = record_of("sessions:i")
 SESSION: Final = record_of("open_ns:i", "close_ns:i", "offset_ns:i", "span_ns:i", "before_ns:i")
+# A case that is watched to its end, up to PENDINGS an asset, on its trading clock; `at_ns` 0 is a free place.
+PENDING: Final = record_of(
+    "at_ns:i", "told_ns:i", "decision:i", "cluster:i", "side:i", "gates:i", "passed:i", "publishers:u",
+    "entry_price", "span_ns:i", "end_ns:i", "win", "loss", "cost",
+)  # fmt: skip
+
+# How many cases of an asset are open, what could not be followed, and what its position has made so far.
+WATCHED: Final = record_of("pending:i", "dropped:i", "unresolved:i", "scored_ns:i", "net_usd", "notional")
+
+# What became of the stories of one source; its slot is its stream id modulo SOURCES.
+SOURCE: Final = record_of(
+    "stream:i", "shared:i", "documents:i", "outcomes:i", "wins", "losses", "won", "lost", "log_weight", "factor",
+)  # fmt: skip
+
+# Fading counts of outcomes, and their net returns.
+TALLY: Final = record_of("outcomes:i", "wins", "losses", "won", "lost")
+TALLY_ALL, TALLY_LONG, TALLY_SHORT, TALLY_PASSED, TALLY_TAKEN, TALLY_GATE = range(6)
+TALLY_EXIT: Final = TALLY_GATE + GATES
+TALLIES: Final = TALLY_EXIT + len(EXIT_NAMES)
+
+# What a class has learnt: the level of its trigger, the factor it gives, and what its stories lose on average.
+LEARNT: Final = record_of("level", "factor", "loss", "outcomes:i")
+# The last DAYS closes of a day's frame, as logarithms.
+DAY: Final = record_of("log_close")
+
+# Momentum and volatility over days, and where they stand in the asset's class, in [-1, 1]; NaN = not ranked.
+TREND: Final = record_of(
+    "frame:i", "closed_ns:i", "close", "frames:i", "momentum", "daily_sigma", "rank_momentum", "rank_calm"
+)
 
 
 class State(NamedTuple):
@@ -100,6 +159,18 @@ class State(NamedTuple):
     tier: np.ndarray  # TIER_ROW [A, MAX_TIERS]
     calendar: np.ndarray  # CALENDAR [K + 1]
     session: np.ndarray  # SESSION [K + 1, SESSIONS]
+    regime: np.ndarray  # REGIME [A, REGIME_FRAMES]
+    crowd: np.ndarray  # CROWD [U]
+    talk: np.ndarray  # PACE [U, SLOTS]
+    stir: np.ndarray  # PACE [A, SLOTS]
+    beta: np.ndarray  # BETA [A]
+    pending: np.ndarray  # PENDING [A, PENDINGS]
+    watched: np.ndarray  # WATCHED [A]
+    source: np.ndarray  # SOURCE [SOURCES]
+    tally: np.ndarray  # TALLY [TALLIES]
+    learnt: np.ndarray  # LEARNT [C]
+    day: np.ndarray  # DAY [A, DAYS]
+    trend: np.ndarray  # TREND [A]
 
 
 def capacity(count: int) -> int:
@@ -111,12 +182,14 @@ def capacity(count: int) -> int:
 
 
 def new_state(
-    rows: np.ndarray, tiers: np.ndarray, underlying_classes: list[int], priors: np.ndarray, equity: float
-) -> State:
+    rows: np.ndarray, tiers: np.ndarray, underlying_classes: list[int], priors: np.ndarray, equity: float,
+    markets: dict[int, int] | None = None,
+) -> State:  # fmt: skip
     """State before the first event.
 
     rows INSTRUMENT_ROW [n], tiers TIER_ROW [n, MAX_TIERS], class id of every underlying,
-    priors [C, 3] of (annual volatility, spread of story readings, trading seconds a year), start equity in USD.
+    priors [C, 3] of (annual volatility, spread of story readings, trading seconds a year), start equity in USD;
+    `markets`: class id -> the underlying that is the whole market of the class.
     """
     size = capacity(max(len(rows), len(underlying_classes)))
     calendars = 1 + int(rows["calendar"].max(initial=0))
@@ -125,6 +198,11 @@ def new_state(
         np.zeros(size, UNDERLYING), np.zeros((size, ITEMS), ITEM), np.zeros(len(CLASSES), CLASS), np.zeros(size, BOOK),
         np.zeros(size, INSTRUMENT_ROW), np.zeros((size, MAX_TIERS), TIER_ROW),
         np.zeros(calendars, CALENDAR), np.zeros((calendars, SESSIONS), SESSION),
+        np.zeros((size, REGIME_FRAMES), REGIME),
+        np.zeros(size, CROWD), np.zeros((size, SLOTS), PACE), np.zeros((size, SLOTS), PACE), np.zeros(size, BETA),
+        np.zeros((size, PENDINGS), PENDING), np.zeros(size, WATCHED), np.zeros(SOURCES, SOURCE),
+        np.zeros(TALLIES, TALLY), np.zeros(len(CLASSES), LEARNT),
+        np.zeros((size, DAYS), DAY), np.zeros(size, TREND),
     )  # fmt: skip
     state.inst[: len(rows)] = rows
     state.tier[: len(rows)] = tiers
@@ -135,10 +213,19 @@ def new_state(
     for u in range(len(underlying_classes)):  # stories are told on the clock that all instruments of it share
         kept = np.unique(rows["calendar"][rows["underlying"] == u])
         state.told["calendar"][u] = kept[0] if len(kept) == 1 else 0
+    for name in ("momentum", "daily_sigma", "rank_momentum", "rank_calm"):
+        state.trend[name] = np.nan
     for name in ("story", "z_story"):
         state.told[name] = np.nan
     state.klass["annual_variance"], state.klass["prior_spread2"] = priors[:, 0] ** 2, priors[:, 1] ** 2
     state.klass["year_s"] = priors[:, 2]
+    state.klass["market"] = -1
+    for klass, u in (markets or {}).items():
+        state.klass["market"][klass] = u
+    state.beta["price"] = np.nan
+    state.beta["beta"] = 1.0
+    state.source["factor"] = state.learnt["factor"] = 1.0
+    state.learnt["level"] = state.learnt["loss"] = 0.5
     head = state.head[0]
     head.n_assets, head.n_underlyings = len(rows), len(underlying_classes)
     head.start_equity = head.balance = head.equity = head.peak_equity = head.day_equity = equity

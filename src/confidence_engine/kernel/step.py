@@ -7,7 +7,8 @@ events, same parameters: same bytes. It never raises; a non-zero `out.head.statu
     what happened to us    -> ledger, orders      what the operator says -> risk
     what the market does   -> price, ledger       what is being told     -> narrative, divergence
     at a TIMER: out of positions first (exits, algos), then every asset that has something new is
-    judged (divergence -> confidence -> gates), and the strongest cases are sized and sent
+    judged (divergence -> horizons, crowd -> confidence -> quality, conviction -> gates), and the best cases
+    (ranking) are sized and sent
     (exits.plan -> sizing -> risk -> orders -> algos), the account having the last word.
 """
 
@@ -50,15 +51,23 @@ from confidence_engine.domain.units import HOUR_NS
 from confidence_engine.kernel import (
     algos,
     confidence,
+    conviction,
     corporate,
+    crowd,
     divergence,
     door,
     exits,
+    feedback,
     gates,
+    horizons,
     ledger,
+    market,
     narrative,
     orders,
     price,
+    quality,
+    ranking,
+    regime,
     risk,
     session,
     sizing,
@@ -96,25 +105,36 @@ def step(s, event, p, out):
     kind = event.kind
     if kind == BAR:
         price.observe(s, event.asset, event, p.price)
+        regime.observe(s, event.asset, event, p.regime)
+        crowd.observe(s, event.asset, p.crowd)
+        ranking.observe(s, event.asset, event.ts_event, bar_close(event), p.ranking)
         s.book[event.asset].mark_price = bar_close(event)
         exits.reach(s, event.asset)
+        feedback.settle(s, event, out, p)
     elif kind == TIMER:
         _timer(s, event, p, out)
     elif kind == SIGNAL:
         narrative.hear(s, event, p.narrative)
+        crowd.hear(s, event, p.crowd)
     elif kind == SCORE:
         divergence.hear_score(s, event)
     elif kind == FILL or kind == LIQUIDATION:
         ledger.book(s, event, out)
+        feedback.book(s, event.asset, out, p.feedback)
         orders.filled(s, event, out)
     elif kind == FUNDING:
         ledger.fund(s, event, out)
+        if s.book[event.asset].lots != 0:
+            feedback.book(s, event.asset, out, p.feedback)
     elif kind == CANCELLED or kind == REJECT:
         orders.settle(s, event, kind == REJECT)
     elif kind == SESSION:
         session.begin(s, event)
     elif kind == CORPORATE:
+        written = out.head[0].entries
         corporate.adjust(s, event, out)
+        if out.head[0].entries > written:
+            feedback.book(s, event.asset, out, p.feedback)
     elif kind == COMMAND:
         _obey(s, event, out)
     else:
@@ -135,6 +155,9 @@ def _timer(s, event, p, out):
         narrative.measure(s, u, h.now_ns, p.narrative)
         if timer_is_grid(event):
             narrative.settle(s, u, p.narrative)
+            crowd.settle(s, u, h.now_ns, p.crowd)
+    if timer_is_grid(event):
+        market.settle(s, h.now_ns, p.market)
     if event.marks & BACKFILL:
         return
     if h.now_ns // HOUR_NS != h.last_equity_ns // HOUR_NS:
@@ -143,10 +166,11 @@ def _timer(s, event, p, out):
     for i in range(h.n_assets):
         exits.review(s, i, out)
         algos.release(s, i, out, p.algos)
+    ranking.refresh(s)
     first = out.head[0].decisions
     _judge_due(s, event, p, out)
-    _enter_strongest(s, first, p, out)
-    _conclude(s, first, out)
+    _enter_best(s, first, p, out)
+    _conclude(s, first, out, p)
 
 
 @stage
@@ -179,16 +203,25 @@ def _judge(s, i, event, p, out):
     h, a, b, head = s.head[0], s.asset[i], s.book[i], out.head[0]
     d = out.decisions[head.decisions]
     _describe(s, i, event, d)
+    market.measure(s, i, d)
     evidence = divergence.measure(s, i, h.now_ns, d, p.divergence)
+    d.trigger *= regime.trigger(d.regime, p.regime)
+    horizons.measure(s, i, h.now_ns, d, p.horizons, p.narrative, p.divergence)
+    crowd.measure(s, i, h.now_ns, d, p.crowd, p.price)
     confidence.judge(d, p.confidence)
+    d.edge = ranking.edge(s, i, d, p.algos.style == algos.LIMIT, p.exits.hold_ns, p.ranking)
     d.gates = gates.data(s, i, h.now_ns, p.price.min_obs, p.price.stale_bars, p.gates)
     head.degraded += d.gates != 0
     head.judged += 1
+    quality.judge(s, i, d, p.narrative.half_life_ns, p.price.stale_bars)
+    conviction.judge(s, i, d, p.conviction)
     d.gates |= gates.check(s, i, h.now_ns, d, evidence, p.gates)
     if d.gates == 0:
         d.gates = ENTERED
     elif b.lots * d.side < 0 and (d.gates & ~IN_POSITION) == 0:
         orders.reduce(s, i, out, WHY_REVERSED)
+    elif b.limit_ticks != 0 and b.entry_leaves * d.side < 0 and (d.gates & ~IN_POSITION) == 0:
+        orders.stand_down(s, i, out)
     if evidence or b.lots != 0 or d.gates != b.last_gates:
         h.decision_seq += 1
         d.seq = h.decision_seq
@@ -208,31 +241,30 @@ def _describe(s, i, event, d):
     d.held_lots, d.target_lots = b.lots, b.lots
     d.stop_ticks, d.target_ticks, d.deadline_ns, d.margin_usd = b.stop_ticks, b.target_ticks, b.deadline_ns, b.margin
     d.marks = (event.marks | a.seen_marks) & (DEGRADED | SYNTHETIC | ADJUSTED)
-    d.regime, d.findings, d.crowd, d.edge = 0, 0, 1.0, math.nan
+    d.regime, d.findings, d.crowd, d.edge = regime.packed(s, i), 0, 1.0, math.nan
     d.gap_short, d.gap_mid, d.gap_long, d.anticipation = math.nan, math.nan, math.nan, math.nan
     d.market, d.quality, d.conviction = math.nan, math.nan, math.nan
 
 
 @stage
-def _enter_strongest(s, first, p, out):
-    """Cases that passed, the strongest first, so that limits are spent on them whatever the order of assets.
+def _enter_best(s, first, p, out):
+    """Cases that passed, the best first, so that limits are spent on them whatever the order of assets.
 
-    Strength is clipped, so equals are common; among them the wider gap goes first.
+    At most `top` a timer; one that the account refuses makes room for the next.
     """
     last = out.head[0].decisions
-    while True:
-        best, most, widest = -1, -1.0, -1.0
-        for k in range(first, last):
-            d = out.decisions[k]
-            if d.gates == ENTERED and (d.strength > most or (d.strength == most and abs(d.gap) > widest)):
-                best, most, widest = k, d.strength, abs(d.gap)
+    taken = 0
+    while taken < p.ranking.top:
+        best = ranking.pick(out, first, last, ENTERED)
         if best < 0:
             return
         d = out.decisions[best]
         d.gates = 0
         _enter(s, d, p, out)
         if d.gates == 0:
+            taken += 1
             ledger.mark(s)
+    ranking.refuse(out, first, last, ENTERED)
 
 
 @stage
@@ -240,13 +272,15 @@ def _enter(s, d, p, out):
     """Size one case under the account's limits and send it; or set the bit that refused."""
     i = d.asset
     b, h = s.book[i], s.head[0]
-    stop_distance = exits.distance(s, i, d, p.exits)
+    stop_distance = regime.widened(d.regime, exits.distance(s, i, d, p.exits), p.regime)
     lots = sizing.target(s, i, d, stop_distance, p.sizing)
+    if lots != 0:
+        lots = regime.sized(d, lots, p.regime)
     if lots != 0:
         lots = risk.limit(s, i, d, lots, p.risk)
     margin = 0.0
     if lots != 0:
-        lots, margin = sizing.afford(s, i, d, lots, stop_distance, p.sizing)
+        lots, margin = sizing.afford(s, i, d, lots, stop_distance, p.exits.hold_ns, p.sizing)
     if lots != 0 and orders.diff(s, i, d, lots) == 0:
         lots = 0
     if lots == 0:
@@ -263,11 +297,12 @@ def _enter(s, d, p, out):
 
 
 @stage
-def _conclude(s, first, out):
-    """Count what refused, and remember the final bits."""
+def _conclude(s, first, out, p):
+    """Count what refused, remember the final bits, and watch what becomes of the case."""
     for k in range(first, out.head[0].decisions):
         d = out.decisions[k]
         s.book[d.asset].last_gates = d.gates
+        feedback.watch(s, d, p.feedback)
         _count(out, d.gates)
 
 

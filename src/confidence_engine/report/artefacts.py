@@ -1,6 +1,6 @@
 """A run on disk: one folder, written whole beside its place and then put there, or not at all.
 
-decisions, fills (with funding), orders, marks, equity, trades and outcomes as Parquet, the
+decisions, fills (with funding), orders, marks, equity, trades, outcomes and lessons as Parquet, the
 summary and the resolved config as JSON, one chart. The folder's name is made of what the run
 was: agent, period and a hash over parameters, data and code, so that the same run is the same folder.
 """
@@ -30,6 +30,7 @@ from confidence_engine.drivers.replay import Result
 from confidence_engine.drivers.sources import Sources
 from confidence_engine.evaluate.summary import Figures
 from confidence_engine.feeds.assemble import Window
+from confidence_engine.kernel.out import LESSON_NAMES
 from confidence_engine.report.chart import Picture, chart
 
 __all__ = [
@@ -46,7 +47,7 @@ __all__ = [
 
 SUMMARY: Final = "summary.json"
 _CONFIG: Final = "config.json"
-_TABLES: Final = ("decisions", "fills", "orders", "marks", "equity", "trades", "outcomes")
+_TABLES: Final = ("decisions", "fills", "orders", "marks", "equity", "trades", "outcomes", "lessons")
 FILES: Final = (SUMMARY, _CONFIG, "chart.png", *(f"{name}.parquet" for name in _TABLES))
 """What a run's folder holds, and all that it holds."""
 
@@ -150,6 +151,8 @@ def _tables(part: Path, instruments: tuple[Instrument, ...], result: Result, mad
     _frame(result.equities, symbols).write_parquet(part / "equity.parquet")
     _frame(made.trades, symbols).with_columns(_named("why", EXIT_NAMES)).write_parquet(part / "trades.parquet")
     _frame(made.labelled, symbols).write_parquet(part / "outcomes.parquet")
+    lessons = _frame(result.lessons, symbols).with_columns(_named("kind", LESSON_NAMES), _named("why", EXIT_NAMES))
+    lessons.write_parquet(part / "lessons.parquet")
 
 
 def _frame(rows: np.ndarray, symbols: list[str]) -> pl.DataFrame:

@@ -16,6 +16,7 @@ from confidence_engine.config import Config
 from confidence_engine.domain.decision import GATE_NO_EVIDENCE, GATE_WORDS, gate_names
 from confidence_engine.domain.document import known_at
 from confidence_engine.domain.event import SYNTHETIC
+from confidence_engine.domain.finding import FINDING_WORDS, finding_names
 from confidence_engine.domain.instrument import Instrument
 from confidence_engine.domain.trading import trading_time, wall_time
 from confidence_engine.domain.units import DAY_NS, format_duration, format_time
@@ -47,6 +48,12 @@ def explain(
         "synthetic": bool(decision.marks & SYNTHETIC),
         "narrative": _narrative(decision),
         "stories": told,
+        "market": _market(config, one, state, decision, at_ns),
+        "horizons": _horizons(config, decision),
+        "crowd": {
+            "factor": _number(decision.crowd),
+            "findings": [{"name": name, "why": FINDING_WORDS[name]} for name in finding_names(int(decision.findings))],
+        },
         "price": {
             "last": _number(decision.price),
             "last_at": format_time(int(decision.price_ns)) if decision.price_ns else None,
@@ -92,6 +99,40 @@ def _narrative(decision: np.record) -> dict[str, Any] | None:
         "unusual": _number(decision.z_story),
         "weight": _number(decision.weight),
         "since": format_time(int(decision.since_ns)),
+    }
+
+
+def _horizons(config: Config, decision: np.record) -> dict[str, Any]:
+    """The gap over each horizon, shortest first, and the move before the story was known; null where not known."""
+    p = config.kernel.horizons
+    gaps = zip(
+        (p.short_ns, p.mid_ns, p.long_ns), (decision.gap_short, decision.gap_mid, decision.gap_long), strict=True
+    )
+    return {
+        "gaps": [{"horizon": format_duration(horizon), "gap": _number(gap)} for horizon, gap in gaps],
+        "anticipation_sigma": _number(decision.anticipation),
+    }
+
+
+def _market(
+    config: Config, one: Instrument, state: State, decision: np.record, at_ns: int
+) -> dict[str, Any] | None:  # fmt: skip
+    """What is told of the whole class and how much of it this asset shares; null where the universe has no market."""
+    asset = state.inst[int(decision.asset)]
+    u = int(state.klass[asset.klass].market)
+    if u < 0:
+        return None
+    told = state.told[u]
+    return {
+        "name": next(each.name for each in config.universe.underlyings if each.market and each.klass == one.klass),
+        "reading": _number(told.story),
+        "unusual": _number(told.z_story),
+        "weight": _number(told.weight) if told.live else None,
+        "beta": _number(state.beta[int(decision.asset)].beta),
+        "frames": int(state.beta[int(decision.asset)]["count"]),
+        "lean": _number(decision.market),
+        "share": config.kernel.divergence.market_share,
+        "stories": [story for story in stories(config, state, u, at_ns) if story["alive"]],
     }
 
 

@@ -28,6 +28,7 @@ from confidence_engine.text.relevance import Linker, Mention, link
 __all__ = [
     "BACKENDS",
     "EMPTY",
+    "MARKET_STORIES",
     "NAMES_NO_ASSET",
     "ROW",
     "SILENT",
@@ -45,6 +46,9 @@ EMPTY: Final = "has no words"
 NAMES_NO_ASSET: Final = "names no asset of the universe"
 SILENT: Final = "the reader cannot tell its direction"
 TWICE: Final = "the same item twice"
+
+MARKET_STORIES: Final = 1 << 40
+"""Ids of stories about a whole market stand above those about assets."""
 
 ROW: Final = np.dtype(
     [
@@ -131,7 +135,8 @@ def read_documents(
         for i, (found, why) in enumerate(zip(mentions, reasons, strict=True))
     ]
     known = np.array([known_at(one, news_lag_ns) for one in ordered], np.int64)
-    rows, publishers, clusters = _rows(ordered, verdicts, known, params)
+    markets = frozenset(index for index, one in enumerate(underlyings) if one.market)
+    rows, publishers, clusters = _rows(ordered, verdicts, known, params, markets)
     capped = sum(len(one.title) > MAX_CHARS or len(one.text) > MAX_CHARS for one in ordered)
     return Readings(rows, ordered, verdicts, publishers, clusters, capped)
 
@@ -185,7 +190,11 @@ def _read(
 
 
 def _rows(
-    ordered: Sequence[Document], verdicts: Sequence[Verdict], known: np.ndarray, params: Params
+    ordered: Sequence[Document],
+    verdicts: Sequence[Verdict],
+    known: np.ndarray,
+    params: Params,
+    markets: frozenset[int],
 ) -> tuple[np.ndarray, list[str], int]:
     """Rows with story and publisher numbers, the publishers, and the number of stories."""
     accepted = [i for i, verdict in enumerate(verdicts) if verdict.accepted]
@@ -194,7 +203,8 @@ def _rows(
         first.setdefault(ordered[i].publisher, int(known[i]))
     publishers = sorted(first, key=lambda name: (first[name], name))
     number = {name: index for index, name in enumerate(publishers)}
-    novelty = Novelty(params.cluster_window_ns, params.similarity, params.novelty_floor)
+    alike = params.cluster_window_ns, params.similarity, params.novelty_floor
+    assets, market = Novelty(*alike), Novelty(*alike)  # what is said of the market makes no word of an asset's common
     rows: list[tuple[float, ...]] = []
     clusters = 0
     for i in accepted:
@@ -203,9 +213,12 @@ def _rows(
         polarity, certainty = verdict.reading.polarity, verdict.reading.certainty
         sign = 0 if abs(polarity) < params.direction_band else 1 if polarity > 0 else -1
         print_of = fingerprint(one.title if normalised(one.title) else first_sentence(one.text))
-        placed = novelty.place(print_of, [m.underlying for m in verdict.mentions], sign, int(known[i]))
+        about = [m.underlying for m in verdict.mentions]
+        apart = markets.issuperset(about)
+        placed = (market if apart else assets).place(print_of, about, sign, int(known[i]))
+        cluster = placed.cluster + apart * MARKET_STORIES
         clusters += placed.opened
         for m in verdict.mentions:
             row = (i, m.underlying, int(known[i]), one.published_ns, polarity, certainty)
-            rows.append((*row, placed.novelty[m.underlying], m.relevance, placed.cluster, number[one.publisher]))
+            rows.append((*row, placed.novelty[m.underlying], m.relevance, cluster, number[one.publisher]))
     return np.array(rows, ROW) if rows else np.zeros(0, ROW), publishers, clusters

@@ -6,7 +6,8 @@ counts in any case, one with a capital only as written. A ticker of up to four l
 capitals, as a cashtag or in a pair, because "link", "sol" and "near" are words; a one-letter ticker only
 as a cashtag or in a pair. In a text all in capitals, capitals say nothing. The longest phrase wins, and
 `not_after` holds what is something else: phrases ("bitcoin cash") and neighbours of a name ("cash").
-A story about n assets counts 1/sqrt(n) for each.
+A story about n assets counts 1/sqrt(n) for each. A whole market ("crypto", "stocks") is what a document is about only
+where it names no asset: every story about a coin is also one about crypto.
 """
 
 from __future__ import annotations
@@ -53,6 +54,7 @@ class Linker:
     """Finds the assets of a universe in texts; made once, then a dictionary look-up a word."""
 
     def __init__(self, underlyings: Sequence[Underlying]) -> None:
+        self.markets = frozenset(index for index, one in enumerate(underlyings) if one.market)
         self._forms: dict[str, list[_Form]] = {}
         self._beside: list[frozenset[str]] = []
         for index, one in enumerate(underlyings):
@@ -159,6 +161,9 @@ def link(
     """
     title = linker.find(document.title)
     body = linker.find(document.text) if document.text else {}
+    if any(symbol in asset_of_symbol for symbol in document.symbols) or not linker.markets.issuperset({*title, *body}):
+        title = {index: word for index, word in title.items() if index not in linker.markets}
+        body = {index: word for index, word in body.items() if index not in linker.markets}
     declared = dict.fromkeys(asset_of_symbol[s] for s in document.symbols if s in asset_of_symbol)
     found: dict[int, Mention] = {}
     for index, word in title.items():

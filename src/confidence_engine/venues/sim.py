@@ -5,7 +5,8 @@ docs/simulation.md. A market order fills from the open of the first bar that ope
 arrives (an order that arrives within `grace` of an open counts as in time for it), at the open
 moved against it by half a bar's sigma sqrt(latency / bar), plus half the spread, plus impact
 Y sigma sqrt(q / V) (square-root law, Toth et al., Phys. Rev. X 1, 021006, 2011), and never more
-than a share of what trades. Within a bar what hurts comes first. It refuses what a venue refuses.
+than a share of what trades. A limit order waits in a queue (`sim_queue`). Within a bar what hurts comes first. It
+refuses what a venue refuses.
 """
 
 from __future__ import annotations
@@ -31,7 +32,10 @@ from confidence_engine.domain.jit import stage
 from confidence_engine.domain.order import (
     INTENT_AMEND,
     INTENT_CANCEL,
+    ORDER_LIMIT,
     ORDER_MARKET,
+    ORDER_STOP,
+    ORDER_TARGET,
     REJ_LOT,
     REJ_MARGIN,
     REJ_MIN_NOTIONAL,
@@ -40,13 +44,25 @@ from confidence_engine.domain.order import (
     REJ_SHORT,
     REJ_TICK,
     REJ_UNKNOWN_ORDER,
+    REJ_WOULD_TAKE,
 )
 from confidence_engine.domain.params import Bound
 from confidence_engine.domain.units import MILLI_NS, MINUTE_NS, SECOND_NS
 from confidence_engine.kernel import corporate, orders, session
 from confidence_engine.kernel.margin import unit
 from confidence_engine.kernel.state import record_of
-from confidence_engine.venues.sim_fills import drop, fill, free, liquidate_gap, protect, slip, tell
+from confidence_engine.venues.sim_fills import (
+    allowed,
+    arm,
+    drop,
+    fill,
+    free,
+    liquidate_gap,
+    protect,
+    slip,
+    tell,
+)
+from confidence_engine.venues.sim_queue import rest, taken_back
 
 __all__ = ["PAST", "QUEUE", "WORK", "WORKS", "Params", "Venue", "accept", "adjust", "fund", "match", "new_venue"]
 
@@ -68,6 +84,7 @@ class Params(NamedTuple):
     fee_factor: Annotated[float, Bound("ratio", 0.0, 20.0)] = 1.0
     order_bars: Annotated[int, Bound("count", 1, 1000)] = 3
     mark_noise: Annotated[float, Bound("ratio", 0.0, 5.0)] = 0.1
+    touch_share: Annotated[float, Bound("fraction", 0.0, 1.0)] = 0.0
 
 
 VENUE_HEAD: Final = record_of("balance", "queued:i", "lost:i", "liquidations:i")
@@ -77,7 +94,7 @@ POSITION: Final = record_of(
 TRADED: Final = record_of("volume", "move2")
 WORK: Final = record_of(
     "order_id:i", "kind:i", "lots:i", "trigger:i", "reduce_only:i", "parent:i", "margin_a_lot", "active_ns:i",
-    "waited:i", "next_trigger:i", "next_ns:i", "gone_ns:i", "armed:i", "hit:i",
+    "waited:i", "next_trigger:i", "next_ns:i", "gone_ns:i", "armed:i", "hit:i", "rested:i",
 )  # fmt: skip
 
 
@@ -135,7 +152,7 @@ def _refuse(v, s, intent, p):
     """Reason code of a venue's refusal, REJ_NONE where it accepts."""
     i = intent.asset
     inst, pos = s.inst[i], v.pos[i]
-    if intent.kind != ORDER_MARKET:
+    if intent.kind == ORDER_STOP or intent.kind == ORDER_TARGET:
         if intent.parent_id != 0 and pos.lots == 0 and _find(v, i, intent.parent_id) < 0:
             return REJ_UNKNOWN_ORDER
         return REJ_TICK if intent.trigger_ticks < 1 else REJ_NONE
@@ -143,7 +160,14 @@ def _refuse(v, s, intent, p):
         return REJ_LOT
     if intent.reduce_only:
         return REJ_REDUCE_ONLY if pos.lots * intent.lots >= 0 else REJ_NONE
-    notional = abs(intent.lots) * unit(inst) * pos.price
+    price = pos.price
+    if intent.kind == ORDER_LIMIT:
+        price = intent.trigger_ticks * inst.tick
+        if intent.trigger_ticks < 1:
+            return REJ_TICK
+        if (price - pos.price) * intent.lots > 0.0:
+            return REJ_WOULD_TAKE
+    notional = abs(intent.lots) * unit(inst) * price
     if notional < inst.min_notional:
         return REJ_MIN_NOTIONAL
     if inst.can_short == 0 and pos.lots + intent.lots < 0:
@@ -167,7 +191,7 @@ def _place(v, i, intent, p):
             w.order_id, w.kind, w.lots, w.trigger = intent.order_id, intent.kind, intent.lots, intent.trigger_ticks
             w.reduce_only, w.parent, w.waited, w.next_ns, w.next_trigger = intent.reduce_only, intent.parent_id, 0, 0, 0
             w.margin_a_lot = intent.margin_usd / abs(intent.lots) if intent.lots != 0 else 0.0
-            w.active_ns, w.gone_ns, w.hit = intent.ts_ns + p.latency_ns, 0, 0
+            w.active_ns, w.gone_ns, w.hit, w.rested = intent.ts_ns + p.latency_ns, 0, 0, 0
             w.armed = 1 if intent.parent_id == 0 or v.pos[i].lots != 0 else 0
             v.pos[i].works += 1
             return REJ_NONE
@@ -245,7 +269,7 @@ def match(v, s, event, p):
     if pos.lots != 0 or pos.works > 0:
         opened = session.opened(s, i, event.ts_event)
         _conditions(v, s, event, p)
-        _wake(v, i, event, opened, p)
+        _wake(v, s, event, opened, p)
         liquidate_gap(v, s, event, p)
         for reduce_only in (1, 0):
             for k in range(WORKS):
@@ -253,8 +277,9 @@ def match(v, s, event, p):
                 if w.order_id != 0 and w.kind == ORDER_MARKET and w.reduce_only == reduce_only:
                     if opened + p.grace_ns >= w.active_ns:
                         _market(v, s, i, k, event, opened, p)
+        came = rest(v, s, event, opened, p)
         if pos.lots != 0:
-            protect(v, s, event, opened, p)
+            protect(v, s, event, opened, came, p)
     _remember(v, i, event)
 
 
@@ -277,11 +302,12 @@ def _conditions(v, s, event, p):
 
 
 @stage
-def _wake(v, i, event, opened, p):
+def _wake(v, s, event, opened, p):
     """Changed triggers and cancellations hold from the first bar that opens after they arrived."""
+    i = event.asset
     for k in range(WORKS):
         w = v.work[i, k]
-        if w.order_id != 0 and w.gone_ns != 0 and opened + p.grace_ns >= w.gone_ns:
+        if w.order_id != 0 and w.gone_ns != 0 and taken_back(s, w, event, opened, p.grace_ns):
             drop(v, i, k, event.ts_known, True)
         if w.order_id != 0 and w.next_ns != 0 and opened + p.grace_ns >= w.next_ns:
             w.trigger, w.next_ns = w.next_trigger, 0
@@ -297,40 +323,17 @@ def _market(v, s, i, k, event, opened, p):
     drift = p.drift * pos.sigma * math.sqrt(late / inst.bar_ns)
     price = bar_open(event) * (1.0 + side * (drift + slip(v, s, i, wanted, p)))
     ticks = orders.ticks_of(inst, price, side)
-    if w.reduce_only:
-        wanted = min(wanted, abs(pos.lots)) if pos.lots * side < 0 else 0
-    else:
-        wanted = min(wanted, _affordable(v, s, i, w, ticks * inst.tick, p))
-        if side < 0 and inst.can_short == 0:
-            wanted = min(wanted, max(pos.lots, 0))
+    wanted = allowed(v, s, i, w, wanted, ticks * inst.tick, p)
     w.waited += 1
     if wanted > 0:
         w.lots -= side * wanted
         fill(v, s, i, w.order_id, side * wanted, ticks, inst.taker * p.fee_factor, w.margin_a_lot,
               opened + late, event.ts_known, w.lots)  # fmt: skip
-        _arm(v, i, w.order_id)
+        arm(v, i, w.order_id)
     if w.lots == 0:
         drop(v, i, k, event.ts_known, False)
     elif (w.reduce_only and pos.lots * side >= 0) or (not w.reduce_only and w.waited >= p.order_bars):
         drop(v, i, k, event.ts_known, True)
-
-
-@stage
-def _affordable(v, s, i, w, price, p):
-    """Lots of an entry that the free balance carries at this price."""
-    inst = s.inst[i]
-    one = unit(inst) * price
-    posted = one if inst.max_leverage <= 1.0 else w.margin_a_lot
-    return int(math.floor(max(free(v, s), 0.0) / (posted + one * inst.taker * p.fee_factor)))
-
-
-@stage
-def _arm(v, i, order_id):
-    """The first fill of an entry puts its children to work, in the same bar."""
-    for k in range(WORKS):
-        w = v.work[i, k]
-        if w.order_id != 0 and w.parent == order_id:
-            w.armed = 1
 
 
 @stage

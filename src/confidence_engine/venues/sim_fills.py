@@ -1,7 +1,8 @@
 """What an execution does at the simulated venue: its price, its money, and what it ends.
 
 Prices are rounded to ticks against the side that trades. Within a bar what hurts comes first:
-liquidation or stop, the nearer of the two, and the target only if neither came. Whatever ends
+liquidation or stop, the nearer of the two, and the target only if neither came and no limit entry was filled in it:
+the best price may have been there before the entry. Whatever ends
 a position ends what was left of its entry too, as a bracket does, so that nothing is
 ever held without its protection. A liquidation costs at most the margin that was posted.
 """
@@ -17,7 +18,7 @@ from confidence_engine.kernel import orders
 from confidence_engine.kernel.ledger import blend
 from confidence_engine.kernel.margin import liquidation_price, unit
 
-__all__ = ["drop", "fill", "free", "liquidate_gap", "protect", "slip", "tell"]
+__all__ = ["allowed", "arm", "drop", "fill", "free", "liquidate_gap", "protect", "slip", "tell"]
 
 
 @stage
@@ -62,6 +63,30 @@ def drop(v, i, k, known_ns, spoken):
 
 
 @stage
+def allowed(v, s, i, w, lots, price, p):
+    """Of `lots` of an order, those that the position, the ban on shorts and the free balance allow at this price."""
+    pos, inst = v.pos[i], s.inst[i]
+    side = 1 if w.lots > 0 else -1
+    if w.reduce_only:
+        return min(lots, abs(pos.lots)) if pos.lots * side < 0 else 0
+    one = unit(inst) * price
+    posted = one if inst.max_leverage <= 1.0 else w.margin_a_lot
+    lots = min(lots, int(math.floor(max(free(v, s), 0.0) / (posted + one * inst.taker * p.fee_factor))))
+    if side < 0 and inst.can_short == 0:
+        lots = min(lots, max(pos.lots, 0))
+    return lots
+
+
+@stage
+def arm(v, i, order_id):
+    """The first fill of an entry puts its children to work, in the same bar."""
+    for k in range(v.work.shape[1]):
+        w = v.work[i, k]
+        if w.order_id != 0 and w.parent == order_id:
+            w.armed = 1
+
+
+@stage
 def slip(v, s, i, lots, p):
     """Half the spread and the impact of `lots`, as a fraction of price."""
     pos, inst = v.pos[i], s.inst[i]
@@ -98,8 +123,8 @@ def _move(v, s, i, lots, price, fee, margin_a_lot):
 
 
 @stage
-def protect(v, s, event, opened, p):
-    """Stop and liquidation, the nearer first; then the target, only if neither came."""
+def protect(v, s, event, opened, came, p):
+    """Stop and liquidation, the nearer first; then the target, only if neither came and no limit entry did (`came`)."""
     i = event.asset
     pos = v.pos[i]
     side = 1 if pos.lots > 0 else -1
@@ -114,7 +139,7 @@ def protect(v, s, event, opened, p):
             _stop_out(v, s, i, stop, side, event, opened, p)
     if pos.lots != 0 and (worst * (1.0 - side * p.mark_noise * pos.sigma) - level) * side <= 0.0:
         _liquidate(v, s, i, side, level, bar_open(event), event, p)
-    if pos.lots != 0 and target >= 0 and v.work[i, target].order_id != 0:
+    if pos.lots != 0 and not came and target >= 0 and v.work[i, target].order_id != 0:
         if (best - v.work[i, target].trigger * tick) * side > 0.0:
             _take(v, s, i, target, side, event, opened, p)
     if pos.lots == 0:
@@ -198,7 +223,7 @@ def _give_up(v, i, known_ns):
     """What was left of an entry is cancelled: it would come without its protection."""
     for k in range(v.work.shape[1]):
         w = v.work[i, k]
-        if w.order_id != 0 and w.kind == ORDER_MARKET and not w.reduce_only:
+        if w.order_id != 0 and not w.reduce_only:
             drop(v, i, k, known_ns, True)
 
 
