@@ -106,3 +106,18 @@ def test_the_fill_readers_cover_all_five_numbers() -> None:
 def test_columns_of_the_wrong_number_are_refused() -> None:
     with pytest.raises(ValueError, match="argument"):
         ev.bar_events(np.arange(2), np.arange(2), 0, 0, columns(2, 4))
+
+
+def test_sessions_and_corporate_actions_are_read_as_they_were_written() -> None:
+    """Times of whole seconds pass through a float without loss."""
+    opened = np.array([1_389_000_600_000_000_000, 4_102_444_799_000_000_000])
+    closed, offset, span = opened + 23_400_000_000_000, np.array([-18_000 * 10**9, 0]), np.array([86_400 * 10**9, 1])
+    written = ev.session_events(opened, closed, offset, span, 3)
+    readers = (ev.session_open, ev.session_close, ev.session_offset, ev.session_span)
+    for reader, column in zip(readers, (opened, closed, offset, span), strict=True):
+        assert plain(reader)(written.view(np.recarray)).astype(np.int64).tolist() == column.tolist()
+    assert written["ts_known"].tolist() == opened.tolist()
+    assert (written["asset"] == 3).all()
+    done = ev.corporate_events(opened, 5, 2, np.array([1.0, 2.0]), np.array([7.0, 0.47])).view(np.recarray)
+    assert plain(ev.corporate_what)(done).tolist() == [ev.SPLIT, ev.DIVIDEND]
+    assert plain(ev.corporate_value)(done).tolist() == [7.0, 0.47]

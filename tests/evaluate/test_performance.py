@@ -322,3 +322,15 @@ def test_a_day_of_a_market_with_sessions_is_a_session() -> None:
     assert values.tolist() == [100.0, 101.0, 102.0, 103.0, 104.0]
     assert len(daily_equity(ts, equity)[0]) > len(ends)
     assert session_equity(ts[:1], equity[:1], closes)[1].tolist() == [100.0]
+
+
+def test_a_reverse_split_that_pays_all_of_it_out_ends_the_trade() -> None:
+    fills = ledger(
+        {"lots": 3, "price": 100.0, "why": WHY_ENTRY},
+        {"kind": CORPORATE, "lots": -3, "price": 1100.0, "rate": 0.1, "amount_usd": 30.0},
+        {"lots": 1, "price": 50.0, "why": WHY_ENTRY},
+        {"lots": -1, "price": 60.0, "why": WHY_STOP},
+    )
+    first, second = trades_from_fills(fills, [1.0])
+    assert (first["pnl_usd"], second["pnl_usd"]) == (30.0, 10.0)
+    assert first["exit_ns"] == T0 + HOUR_NS

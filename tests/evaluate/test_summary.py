@@ -117,6 +117,7 @@ def test_a_run_without_trades_has_nulls_and_no_zeros_in_their_place(silent: Play
     assert found["payoff_ratio"] is None
     assert found["outcomes"] == {
         "closed": {"value": None, "ci95": None, "n": 0, "n_days": 0}, "mean_net_return": None, "unresolved": 0,
+        "block": "1d",
     }  # fmt: skip
     assert (found["net_pnl_usd"], found["max_drawdown"], found["documents"]) == (0.0, 0.0, 0)
     assert found["hold_pnl_usd"] == summary_of(played())["hold_pnl_usd"]

@@ -214,3 +214,29 @@ def test_funding_and_scores() -> None:
     rows = got.rows["BTC/USDT"]
     assert rows["horizon_ns"].tolist() == [6 * HOUR_NS, HOUR_NS]  # 3600 s and 60 min are one row said twice
     assert lost(got) == 5
+
+
+def actions(raw: pl.DataFrame, **how: object) -> clean.Clean:
+    mapping = guess("corporate", raw.columns, {})
+    return clean.corporate(raw, mapping, **{"symbol": "AAPL/USD", **how})  # type: ignore[arg-type]
+
+
+def test_splits_and_dividends_come_from_one_table_and_none_of_them_is_none() -> None:
+    days = [date(2014, 5, 8), date(2014, 6, 9), date(2014, 8, 7), date(2014, 9, 1)]
+    raw = pl.DataFrame({"ex_date": days, "split": [1.0, 7.0, None, 1.0], "dividend": [3.29, 0.0, 0.47, None]})
+    rows = actions(raw).rows["AAPL/USD"]
+    assert rows.dtype == clean.CORPORATE_ROW
+    assert rows["ex_ns"].tolist() == [parse_time(d) for d in ("2014-05-08", "2014-06-09", "2014-08-07")]
+    assert rows["what"].tolist() == [2, 1, 2]
+    assert rows["value"].tolist() == [3.29, 7.0, 0.47]
+
+
+def test_an_action_that_cannot_be_is_dropped_and_counted() -> None:
+    raw = pl.DataFrame(
+        {"date": ["2014-06-09", "2014-06-10", "2014-06-11", "soon", "2014-06-12"], "split": [-2.0, 5e6, 2.0, 2.0, 3.0]}
+    )
+    got = actions(raw)
+    assert got.rows["AAPL/USD"]["value"].tolist() == [2.0, 3.0]
+    assert sum(got.dropped["AAPL/USD"].values()) == 3
+    with pytest.raises(DataRefused, match="split or dividend"):
+        actions(pl.DataFrame({"date": ["2014-06-09"]}))

@@ -156,3 +156,29 @@ def test_two_different_bars_of_one_stream_at_one_time_are_refused_and_equal_ones
     other["x4"][2] = 7.0
     with pytest.raises(DataRefused, match="two things"):
         validate(merge([bars(), other]))
+
+
+def exchange() -> np.ndarray:
+    """A session and a split on one tape."""
+    hours = (np.array([1_000]), np.array([2_000]), np.array([0]), np.array([1_000]))
+    split = ev.corporate_events(np.array([1_000]), 0, 1, np.array([float(ev.SPLIT)]), np.array([2.0]))
+    return merge([ev.session_events(*hours, 1), split])
+
+
+@pytest.mark.parametrize(
+    ("kind", "field", "value", "why"),
+    [
+        (ev.SESSION, "x1", 900.0, "ends before it begins"),
+        (ev.SESSION, "ts_event", 1_001, "known before it happened"),
+        (ev.CORPORATE, "x0", 3.0, "neither a split nor a dividend"),
+        (ev.CORPORATE, "x1", 0.0, "value missing"),
+        (ev.CORPORATE, "asset", 2, "does not exist"),
+    ],
+)
+def test_faults_of_sessions_and_of_corporate_actions_are_named(kind: int, field: str, value: float, why: str) -> None:
+    tape = exchange()
+    assert tape["kind"].tolist() == [ev.CORPORATE, ev.SESSION]
+    validate(tape, assets=2, underlyings=1)
+    tape[field][tape["kind"] == kind] = value
+    with pytest.raises(DataRefused, match=why):
+        validate(tape, assets=2, underlyings=1)

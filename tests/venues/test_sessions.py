@@ -9,6 +9,7 @@ import pytest
 from tests.kernel.exchange import corporate, events, new_york, share
 from tests.kernel.world import bar, make_params, signal, timer, walk
 
+from confidence_engine.domain.decision import GATE_MARKET_CLOSED
 from confidence_engine.domain.event import DIVIDEND, EVENT, FILL, SPLIT
 from confidence_engine.domain.params import params_record
 from confidence_engine.domain.units import HOUR_NS, SECOND_NS
@@ -103,3 +104,34 @@ def test_a_split_or_a_dividend_earns_and_loses_nothing(action: tuple[int, float]
     assert abs(gain) > 0.1
     assert here == pytest.approx(gain, abs=0.01)
     assert state.asset[0].sigma == pytest.approx(plain.asset[0].sigma, rel=1e-9)
+
+
+def test_an_intraday_story_of_the_night_is_refused_at_night_and_entered_after_the_first_bar() -> None:
+    """Half-hour bars: judged when it was told (MARKET_CLOSED), entered from the first bar's end, filled in session."""
+    bar_ns, nights = 30 * 60 * SECOND_NS, 8
+    rows, columns = new_york(nights, bar_ns), walk(np.random.default_rng(3), 13 * nights, 100.0, 0.002)
+    columns[:, 4] = 1e6
+    state = share(bar_ns=bar_ns, tick=1e-4, lot=1e-3, min_notional=0.0, equity=1e6)
+    told = int(rows["close_ns"][5]) + 3 * HOUR_NS
+    tape: list[Any] = []
+    for k, (opening, row) in enumerate(zip(events(rows), rows, strict=True)):
+        tape.append(opening)
+        for n in range(13):
+            end = int(row["open_ns"]) + (n + 1) * bar_ns
+            tape += [bar(state, 0, end, *columns[13 * k + n].tolist()), timer(end + 2 * SECOND_NS)]
+        if k == 5:
+            tape += [signal(0, told), timer(told + SECOND_NS, grid=False)]
+    told_long = {"half_life_ns": 24 * HOUR_NS}
+    stages = {"price": {"min_obs": 20, "full_obs": 21}, "exits": {"hold_ns": 2 * HOUR_NS}, "narrative": told_long}
+    out, venue = new_out(1, 4096), sim.new_venue(len(state.asset), 1e6)
+    params = np.array([make_params(**stages)])
+    run(state, venue, np.array(tape, EVENT), 0, params, params_record(sim.Params()), out)
+    assert out.head[0].status == STATUS_OK
+    night = next(d for d in out.decisions[: out.head[0].decisions] if d["ts_ns"] == told + SECOND_NS)
+    assert night["gates"] == 1 << GATE_MARKET_CLOSED
+    done, monday = fills(out), int(rows["open_ns"][6])
+    assert monday + bar_ns <= done[0]["ts_event"] < monday + bar_ns + 4 * SECOND_NS
+    assert done[1]["ts_event"] - done[0]["ts_event"] <= 2 * HOUR_NS + bar_ns
+    for fill in done:
+        k = int(np.searchsorted(rows["open_ns"], fill["ts_event"], side="right")) - 1
+        assert fill["ts_event"] < rows["close_ns"][k]

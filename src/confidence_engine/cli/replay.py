@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from confidence_engine.feeds.store import Store
 
 __all__ = ["replay", "run_once", "summary_table"]
+
+SHOWN_WARM: Final = 10
 
 
 def replay(
@@ -101,9 +103,10 @@ def summary_table(summary: dict[str, Any], folder: Path) -> Any:
     """The figures for people, and what refused."""
     from rich.console import Group
 
-    sharpe, closed, unseen = summary["sharpe"], summary["outcomes"]["closed"], summary["outcomes"]["unresolved"]
+    sharpe, several = summary["sharpe"], summary["outcomes_by_horizon"]
+    made = "  SYNTHETIC" if summary["synthetic"] else "  ADJUSTED PRICES" if summary["adjusted_symbols"] else ""
     rows = [
-        ("period", f"{summary['start']} to {summary['end']}" + ("  SYNTHETIC" if summary["synthetic"] else "")),
+        ("period", f"{summary['start']} to {summary['end']}{made}"),
         ("symbols", ", ".join(summary["symbols"])),
         *([("left out, no bars", ", ".join(summary["missing_symbols"]))] if summary["missing_symbols"] else []),
         ("events", f"{summary['events']:,} ({summary['bars']:,} bars, {summary['documents']:,} documents)"),
@@ -116,12 +119,13 @@ def summary_table(summary: dict[str, Any], folder: Path) -> Any:
         ("max drawdown", f"{summary['max_drawdown']:.4%}"),
         ("sharpe", _with_interval(sharpe)),
         ("win rate", _with_interval(summary["win_rate"])),
-        ("gap closed", _with_interval(closed) + f" on {closed['n_days']} days, {unseen} unresolved"),
+        *([(f"gap closed, {name}", _closed(one)) for name, one in several.items()]
+          or [("gap closed", _closed(summary["outcomes"]))]),
         ("against random entries", _percentile(summary)),
         ("stories watched", _watched(summary["feedback"])),
         ("weights of sources", _weights(summary["feedback"])),
         ("degraded", "-" if summary["degraded_share"] is None else f"{summary['degraded_share']:.3%} of judgements"),
-        ("first warm", ", ".join(f"{name} {at or 'never'}" for name, at in summary["first_warm"].items())),
+        ("first warm", _first_warm(summary["first_warm"])),
         ("params, decisions", f"{summary['params_hash']}, {summary['decisions_hash'][:16]}"),
         ("code", summary["code_revision"]),
         ("speed", f"{summary['cpu_events_per_s'] or 0:,.0f} events a CPU second"),
@@ -135,6 +139,22 @@ def summary_table(summary: dict[str, Any], folder: Path) -> Any:
             [(name, n, *_spared(summary["feedback"]["refused"].get(name))) for n, name in refused],
         ),
     )
+
+
+def _closed(outcomes: dict[str, Any]) -> str:
+    """Share with its interval, over how many stretches of time that may count as independent."""
+    closed, block = outcomes["closed"], outcomes["block"]
+    over = f"{closed['n_days']} days" if block == "1d" else f"{closed['n_days']} stretches of {block}"
+    return f"{_with_interval(closed)} on {over}, {outcomes['unresolved']} unresolved"
+
+
+def _first_warm(warm: dict[str, str | None]) -> str:
+    """Symbols by the moment at which they were first warm, those of one moment together where they are many."""
+    if len(warm) <= SHOWN_WARM:
+        return ", ".join(f"{name} {at or 'never'}" for name, at in warm.items())
+    moments = sorted({at or "never" for at in warm.values()})
+    counts = [(sum((at or "never") == moment for at in warm.values()), moment) for moment in moments]
+    return ", ".join(f"{n} at {moment}" for n, moment in counts)
 
 
 def _spared(one: dict[str, Any] | None) -> tuple[str, str, str]:

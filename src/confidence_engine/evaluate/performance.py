@@ -117,7 +117,7 @@ def trades_from_fills(fills: np.ndarray, base_per_lot: Mapping[int, float] | Seq
         if kind == FUNDING:
             _fund(running, asset, row)
         elif kind == CORPORATE:
-            _adjust(running, asset, row)
+            _adjust(running, done, asset, row, float(base_per_lot[asset]))
         elif kind in _MOVES:
             _fill(running, done, asset, row, float(base_per_lot[asset]))
     return np.array(done, TRADE)
@@ -131,7 +131,7 @@ def _fund(running: dict[int, _Open], asset: int, row: np.void) -> None:
         raise DataRefused(f"ledger line {row['seq']}: funding of {amount} USD on asset {asset}, which has no position")
 
 
-def _adjust(running: dict[int, _Open], asset: int, row: np.void) -> None:
+def _adjust(running: dict[int, _Open], done: list[tuple[Any, ...]], asset: int, row: np.void, base: float) -> None:
     """A split changes the count of shares and not the money; a dividend and a broken lot are money of the position."""
     held = running[asset]
     ratio = float(row["rate"])
@@ -141,7 +141,11 @@ def _adjust(running: dict[int, _Open], asset: int, row: np.void) -> None:
         cost = broken * held.cash_in / (held.lots_in * ratio)
         bought = max(round(held.lots_in * ratio - broken), left)
         held = held._replace(lots_in=bought, lots_out=bought - left, cash_in=held.cash_in - cost)
-    running[asset] = held._replace(funding=held.funding + float(row["amount_usd"]))
+    held = held._replace(funding=held.funding + float(row["amount_usd"]))
+    running[asset] = held
+    if left == 0:  # a reverse split paid all of it out
+        done.append(_close(asset, held, row, base))
+        del running[asset]
 
 
 def _fill(running: dict[int, _Open], done: list[tuple[Any, ...]], asset: int, row: np.void, base: float) -> None:
@@ -176,7 +180,8 @@ def _fill(running: dict[int, _Open], done: list[tuple[Any, ...]], asset: int, ro
 
 def _close(asset: int, held: _Open, row: np.void, base: float) -> tuple[Any, ...]:
     pnl = held.sign * (held.cash_out - held.cash_in) * base - held.fees + held.funding
-    mean_in, mean_out = held.cash_in / held.lots_in, held.cash_out / held.lots_in
+    sold = held.lots_in > 0
+    mean_in, mean_out = (held.cash_in / held.lots_in, held.cash_out / held.lots_in) if sold else (math.nan, math.nan)
     return (
         asset, held.sign, held.entry_ns, int(row["ts_event"]), mean_in, mean_out, held.lots_in, held.lots_in * base,
         held.cash_in * base, held.fees, held.funding, pnl, int(row["why"]), held.decision,

@@ -304,14 +304,19 @@ def _labelled(config: Config, sources: Sources, rows: np.ndarray, horizon_ns: in
     Its interval is by UTC day, or by stretches as long as the horizon where that is longer: what is held over the
     same days is not independent.
     """
-    seen = rows[rows["y"] != UNRESOLVED]
+    seen, block = rows[rows["y"] != UNRESOLVED], max(DAY_NS, horizon_ns)
     at = seen["ts_ns"]
     names = sorted(sources.sessions)
     if names and all(one.calendar for one in sources.instruments):
         at = trading_time(sources.sessions[names[0]], at)
-    rate = msgspec.to_builtins(share_by_day(seen["y"] == WON, at // max(DAY_NS, horizon_ns)))
+    rate = msgspec.to_builtins(share_by_day(seen["y"] == WON, at // block))
     mean = float(seen["net_return"].mean()) if len(seen) else None
-    return {"closed": rate, "mean_net_return": mean, "unresolved": len(rows) - len(seen)}
+    return {
+        "closed": rate,
+        "mean_net_return": mean,
+        "unresolved": len(rows) - len(seen),
+        "block": format_interval(block),
+    }
 
 
 def _first_warm(sources: Sources, result: Result) -> dict[str, str | None]:

@@ -262,7 +262,10 @@ def packed(s, i):
 @stage
 def _confirmed(x, y, z, middle):
     """Median of three classes, an unknown one standing in the middle; unknown where fewer than two are known."""
-    if (x == UNKNOWN) + (y == UNKNOWN) + (z == UNKNOWN) > 1:
+    unknown = 0
+    for one in (x, y, z):  # counted, because two NumPy truths add up to one where the compiler is off
+        unknown += 1 if one == UNKNOWN else 0
+    if unknown > 1:
         return UNKNOWN
     x = middle if x == UNKNOWN else x
     y = middle if y == UNKNOWN else y
