@@ -88,7 +88,9 @@ def world(seed: int, bars: int = 150, assets: int = 3, **sim_params: Any) -> Wor
     )
     kind: dict[str, Any] = PERP | {"funding_ns": HOUR_NS} if seed % 2 == 0 else {}
     state = make_state(assets, equity=100_000.0, **kind)
-    assume = params_record(sim.Params()._replace(**{"order_bars": int(rng.integers(1, 4))} | sim_params))
+    # a mark far from the last price: a third of the worlds meets liquidation before its stop; a fifth fills at a touch
+    rules = {"mark_noise": 5.0 if seed % 3 == 0 else 0.1, "touch_share": 0.5 if seed % 5 == 0 else 0.0}
+    assume = params_record(sim.Params()._replace(**{"order_bars": int(rng.integers(1, 4))} | rules | sim_params))
     return World(state, sim.new_venue(len(state.asset), 100_000.0), events[order], _eager(rng), assume)
 
 
@@ -99,8 +101,7 @@ def _eager(rng: np.random.Generator) -> np.ndarray:
         price=p.price._replace(min_obs=5, full_obs=6, atr_frame_ns=BAR_NS, atr_obs=5.0),
         divergence=p.divergence._replace(trigger=0.2),
         gates=p.gates._replace(min_strength=0.0, min_volume_z=-5.0, cooldown_ns=0),
-        # half a stop away is nearer than the config allows: a third of the worlds meets liquidation before its stop
-        sizing=p.sizing._replace(risk_per_trade=0.05, liquidation_stops=float(rng.choice([0.5, 1.0, 2.0]))),
+        sizing=p.sizing._replace(risk_per_trade=0.05, liquidation_stops=float(rng.choice([1.0, 1.0, 2.0]))),
         risk=p.risk._replace(trades_a_day=100, trades_a_week=500, single_max=1.0, net_max=3.0, gross_max=3.0),
         algos=p.algos._replace(
             style=str(rng.choice(["immediate", "participation", "limit"])),

@@ -145,8 +145,8 @@ def test_a_price_that_never_moves_is_not_ranked() -> None:
 
 
 def test_a_bar_that_ends_at_midnight_belongs_to_the_day_before() -> None:
-    assert ranking.frame_of(START) == ranking.frame_of(START - DAY_NS + 1)
-    assert ranking.frame_of(START + 1) == ranking.frame_of(START) + 1
+    assert ranking.frame_end(START) == ranking.frame_end(START - DAY_NS + 1) == START
+    assert ranking.frame_end(START + 1) == START + DAY_NS
 
 
 @pytest.mark.parametrize("days", [20, 100])

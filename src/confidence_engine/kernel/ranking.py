@@ -19,10 +19,9 @@ from confidence_engine.domain.decision import GATE_NOT_RANKED
 from confidence_engine.domain.jit import stage
 from confidence_engine.domain.params import Bound
 from confidence_engine.domain.units import DAY_NS, HOUR_NS, WEEK_NS
-from confidence_engine.kernel.price import frame_of
 from confidence_engine.kernel.state import DAYS
 
-__all__ = ["Params", "edge", "observe", "pick", "refresh", "refuse", "rescale"]
+__all__ = ["Params", "edge", "frame_end", "observe", "pick", "refresh", "refuse", "rescale"]
 
 MIN_DAYS = 10
 """Fewer daily returns than this rank nothing."""
@@ -39,16 +38,23 @@ class Params(NamedTuple):
 
 
 @stage
+def frame_end(close_ns):
+    """End of the day that a bar belongs to; a bar that ends at midnight belongs to the day before it."""
+    return ((close_ns - 1) // DAY_NS + 1) * DAY_NS
+
+
+@stage
 def observe(s, i, close_ns, close, p):
     """One closed bar of asset i, in its order; the first bar of a new day closes the day before."""
     t = s.trend[i]
-    frame = frame_of(s, i, close_ns, DAY_NS)
-    if t.closed_ns != 0 and frame != t.frame:
-        s.day[i, t.frames % DAYS].log_close = math.log(t.close)
-        t.frames += 1
-        _measure(s, i, p)
-        s.head[0].unranked = 1
-    t.frame, t.closed_ns, t.close = frame, close_ns, close
+    if close_ns > t.ends_ns:
+        if t.ends_ns != 0:
+            s.day[i, t.frames % DAYS].log_close = math.log(t.close)
+            t.frames += 1
+            _measure(s, i, p)
+            s.head[0].unranked = 1
+        t.ends_ns = frame_end(close_ns)
+    t.closed_ns, t.close = close_ns, close
 
 
 @stage
@@ -88,8 +94,10 @@ def _log_close(s, i, ago):
 def refresh(s):
     """Rank every class anew where a day has closed, at most once an hour of event time."""
     h = s.head[0]
+    if h.unranked == 0:
+        return
     hour = h.now_ns // HOUR_NS
-    if h.unranked == 0 or hour == h.ranked_hour:
+    if hour == h.ranked_hour:
         return
     h.unranked, h.ranked_hour = 0, hour
     for i in range(h.n_assets):

@@ -140,7 +140,7 @@ DAY: Final = record_of("log_close")
 
 # Momentum and volatility over days, and where they stand in the asset's class, in [-1, 1]; NaN = not ranked.
 TREND: Final = record_of(
-    "frame:i", "closed_ns:i", "close", "frames:i", "momentum", "daily_sigma", "rank_momentum", "rank_calm"
+    "ends_ns:i", "closed_ns:i", "close", "frames:i", "momentum", "daily_sigma", "rank_momentum", "rank_calm"
 )
 
 
