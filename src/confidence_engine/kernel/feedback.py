@@ -5,8 +5,7 @@ gap for an asset, whatever the gates said: one pending for each asset and story.
 `domain.outcome.follow`, the very function that labels afterwards, so it becomes known at the bar that decides it and
 not before. It is tallied by what refused it and by side, its publishers share the credit by their weight, and a
 trade is tallied by why it was left, with its realised net. All counts fade with `half_life` outcomes; nothing is
-taken away by subtraction. In BACKFILL cases are weighed and watched too, as ones that no gate was asked about, so a
-moment explained from a warm-up has learnt what a run through the same time has: no lesson depends on the account.
+taken away by subtraction. In BACKFILL nothing is judged, so nothing is opened; what is open is settled by such bars.
 """
 
 from __future__ import annotations
@@ -234,8 +233,7 @@ def _lesson(s, i, c, event, out):
     """A row about a case that is over; the caller says what was learnt."""
     row = _row(out, i, event.ts_known, event.ts_event)
     row.at_ns, row.decision, row.cluster, row.publishers = c.told_ns, c.decision, c.cluster, c.publishers
-    row.side, row.passed = c.side, c.passed
-    row.gates = c.gates if c.decision > 0 else 0  # decision 0: weighed in backfill, no gate was asked
+    row.side, row.gates, row.passed = c.side, c.gates, c.passed
     return row
 
 

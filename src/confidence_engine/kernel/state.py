@@ -49,7 +49,7 @@ HEAD: Final = record_of(
     "now_ns:i", "n_assets:i", "n_underlyings:i", "decision_seq:i", "order_seq:i", "entry_seq:i", "clusters_full:i",
     "start_equity", "balance", "equity", "peak_equity", "gross", "net_usd", "used_margin", "realised", "fees",
     "funding", "turnover", "open_positions:i", "day:i", "day_equity", "day_trades:i", "week:i", "week_trades:i",
-    "halted:i", "gross_limit", "last_equity_ns:i", "unranked:i", "ranked_hour:i", "unheard:i",
+    "halted:i", "gross_limit", "last_equity_ns:i", "unranked:i", "ranked_hour:i",
 )  # fmt: skip
 
 # What the price says, a row an asset.

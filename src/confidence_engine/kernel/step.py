@@ -159,10 +159,7 @@ def _timer(s, event, p, out):
     if timer_is_grid(event):
         market.settle(s, h.now_ns, p.market)
     if event.marks & BACKFILL:
-        _learn_due(s, event, p, out)
         return
-    if h.unheard:
-        _wake(s)
     if h.now_ns // HOUR_NS != h.last_equity_ns // HOUR_NS:
         h.last_equity_ns = h.now_ns
         ledger.snapshot(s, out)
@@ -187,33 +184,6 @@ def _obey(s, event, out):
 
 
 @stage
-def _learn_due(s, event, p, out):
-    """In backfill what is due is weighed and watched, so that its outcome teaches; nothing is judged or written."""
-    h = s.head[0]
-    h.unheard = 1
-    for i in range(h.n_assets):
-        a = s.asset[i]
-        if a.active and (a.due or s.told[s.inst[i].underlying].due):
-            a.due = 0
-            d = out.decisions[out.head[0].decisions]
-            if _weigh(s, i, event, d, p):
-                d.gates = ENTERED  # no gate was asked, and no account took it
-                feedback.watch(s, d, p.feedback)
-            a.seen_marks &= SYNTHETIC | ADJUSTED
-    for u in range(h.n_underlyings):
-        s.told[u].due = 0
-
-
-@stage
-def _wake(s):
-    """After a backfill everything is new to the account."""
-    h = s.head[0]
-    h.unheard = 0
-    for i in range(h.n_assets):
-        s.asset[i].due = 1
-
-
-@stage
 def _judge_due(s, event, p, out):
     """Judge every asset that has something new."""
     h = s.head[0]
@@ -232,7 +202,13 @@ def _judge(s, i, event, p, out):
     """One asset: gap, confidence, gates; written in full when evidence lives, a position is open or a gate flips."""
     h, a, b, head = s.head[0], s.asset[i], s.book[i], out.head[0]
     d = out.decisions[head.decisions]
-    evidence = _weigh(s, i, event, d, p)
+    _describe(s, i, event, d)
+    market.measure(s, i, d)
+    evidence = divergence.measure(s, i, h.now_ns, d, p.divergence)
+    d.trigger *= regime.trigger(d.regime, p.regime)
+    horizons.measure(s, i, h.now_ns, d, p.horizons, p.narrative, p.divergence)
+    crowd.measure(s, i, h.now_ns, d, p.crowd, p.price)
+    confidence.judge(d, p.confidence)
     d.edge = ranking.edge(s, i, d, p.algos.style == algos.LIMIT, p.exits.hold_ns, p.ranking)
     d.gates = gates.data(s, i, h.now_ns, p.price.min_obs, p.price.stale_bars, p.gates)
     head.degraded += d.gates != 0
@@ -253,20 +229,6 @@ def _judge(s, i, event, p, out):
     else:
         _count(out, d.gates)
     a.seen_marks &= SYNTHETIC | ADJUSTED
-
-
-@stage
-def _weigh(s, i, event, d, p):
-    """The case of one asset, whatever the account may do about it; whether any evidence lives."""
-    h = s.head[0]
-    _describe(s, i, event, d)
-    market.measure(s, i, d)
-    evidence = divergence.measure(s, i, h.now_ns, d, p.divergence)
-    d.trigger *= regime.trigger(d.regime, p.regime)
-    horizons.measure(s, i, h.now_ns, d, p.horizons, p.narrative, p.divergence)
-    crowd.measure(s, i, h.now_ns, d, p.crowd, p.price)
-    confidence.judge(d, p.confidence)
-    return evidence
 
 
 @stage
