@@ -31,7 +31,7 @@ def learnt(result: Result, streams: Sequence[str]) -> dict[str, Any]:
     rows = result.lessons
     cases = rows[rows["kind"] == LESSON_OUTCOME]
     seen, exits = cases[cases["y"] != UNRESOLVED], rows[rows["kind"] == LESSON_EXIT]
-    watched = result.state.watched
+    watched = result.state.asset
     return {
         "cases": {name: tally(seen[chosen(seen)]) for name, chosen in _KINDS.items()},
         "unresolved": len(cases) - len(seen),
@@ -39,8 +39,8 @@ def learnt(result: Result, streams: Sequence[str]) -> dict[str, Any]:
         "open": int(watched["pending"].sum()),
         "refused": {name: tally(mine) for name, mine in _by_gate(seen) if len(mine)},
         "exits": {EXIT_NAMES[why]: _exit(exits[exits["why"] == why]) for why in np.unique(exits["why"]).tolist()},
-        "sources": _sources(result.state.source, streams),
-        "triggers": {CLASSES[k]: float(one.factor) for k, one in enumerate(result.state.learnt) if one.outcomes},
+        "sources": _sources(result.state.tally, streams),
+        "triggers": {CLASSES[k]: float(one.factor) for k, one in enumerate(result.state.klass) if one.outcomes},
         "changes": {
             "source": int((rows["kind"] == LESSON_SOURCE).sum()),
             "trigger": int((rows["kind"] == LESSON_TRIGGER).sum()),

@@ -60,22 +60,20 @@ def watch(s, d, p):
     if d.side == 0 or math.isnan(d.gap):
         return
     i = d.asset
-    inst, w = s.inst[i], s.watched[i]
+    inst, w = s.inst[i], s.asset[i]
+    told = d.stories > 0 and d.weight > 0.0
+    item = s.story[d.underlying, s.told[d.underlying].lead_slot]
+    mine = np.uint64(1) << np.uint64(i & 63)  # two assets of one underlying 64 ids apart would share: a case fewer
+    if (told and (item.judged & mine) != np.uint64(0)) or (not told and w.watched_ns == w.score_ns):
+        return
     sigma_h = d.sigma * math.sqrt(float(p.horizon_ns) / float(inst.bar_ns))
     cost = 2.0 * (inst.taker * p.fee_factor + inst.half_spread * p.spread_factor)
     if not outcome.sound(d.side, sigma_h, p.loss_sigma, p.win_sigma, cost):
         return
-    told = d.stories > 0 and d.weight > 0.0
-    item = s.story[d.underlying, s.told[d.underlying].lead_slot]
-    mine = np.uint64(1) << np.uint64(i & 63)  # two assets of one underlying 64 ids apart would share: a case fewer
     if told:
-        if item.judged & mine:
-            return
         item.judged |= mine
-    elif w.scored_ns == s.asset[i].score_ns:
-        return
     else:
-        w.scored_ns = s.asset[i].score_ns
+        w.watched_ns = w.score_ns
     c = s.pending[i, _place(s, i)]
     c.at_ns, c.decision, c.cluster, c.side, c.gates = d.ts_ns, d.seq, d.lead if told else -1, d.side, d.gates
     c.publishers = item.publishers if told else np.uint64(0)
@@ -87,7 +85,7 @@ def watch(s, d, p):
 @stage
 def _place(s, i):
     """A free slot of asset i; where there is none the oldest case is dropped and counted."""
-    w = s.watched[i]
+    w = s.asset[i]
     oldest = 0
     for k in range(PENDINGS):
         at = s.pending[i, k].at_ns
@@ -104,8 +102,10 @@ def _place(s, i):
 def settle(s, event, out, p):
     """One bar of one asset: every case of it that is open sees it, and those that are over teach."""
     i = event.asset
-    w = s.watched[i]
+    w = s.asset[i]
     left = w.pending
+    if left == 0:
+        return
     open_ns, close_ns, q = event.ts_event - s.inst[i].bar_ns, event.ts_event, p.feedback
     o, h, low, close = bar_open(event), bar_high(event), bar_low(event), bar_close(event)
     for k in range(PENDINGS):
@@ -132,7 +132,7 @@ def _over(s, i, c, phase, gross, event, out, p):
     row = _lesson(s, i, c, event, out)
     row.kind, row.y, row.net_return = LESSON_OUTCOME, y, net
     if y == outcome.UNRESOLVED:
-        s.watched[i].unresolved += 1
+        s.asset[i].unresolved += 1
         return
     fade = math.exp(-LN2 / p.feedback.half_life)
     won = y == outcome.WON
@@ -148,7 +148,7 @@ def _over(s, i, c, phase, gross, event, out, p):
     loss = min(max((c.win - gross) / (c.win + c.loss), 0.0), 1.0)  # 0 at the barrier that wins, 1 at the other
     _credit(s, i, c, loss, won, net, fade, event, out, p)
     k = s.inst[i].klass
-    r = s.learnt[k]
+    r = s.klass[k]
     if c.passed:
         before = thresholds.learn(s, k, won, p.thresholds)
         if r.factor != before:
@@ -164,16 +164,16 @@ def _credit(s, i, c, loss, won, net, fade, event, out, p):
     if c.publishers == np.uint64(0):  # a score has no publisher
         return
     total = sources.credit(s, c.publishers)
-    reference = s.learnt[s.inst[i].klass].loss
+    reference = s.klass[s.inst[i].klass].loss
     for j in range(SOURCES):
         if (c.publishers >> np.uint64(j)) & np.uint64(1):
-            share = s.source[j].factor / total
-            _count(s.source[j], won, net, share, fade)
+            share = s.tally[j].factor / total
+            _count(s.tally[j], won, net, share, fade)
             sources.learn(s, j, share, loss, reference, p.sources)
     mean = sources.mean_weight(s, p.sources)
     for j in range(SOURCES):
         before = sources.act(s, j, mean, p.sources)
-        r = s.source[j]
+        r = s.tally[j]
         if r.factor != before:
             row = _lesson(s, i, c, event, out)
             row.kind, row.stream, row.before, row.after = LESSON_SOURCE, r.stream, before, r.factor
@@ -198,19 +198,19 @@ def _count(r, won, net, share, fade):
 @stage
 def book(s, i, out, p):
     """What the ledger has just written about asset i: the position's net so far, and its tally once it is flat."""
-    b, w = s.book[i], s.watched[i]
+    b = s.book[i]
     paid = out.entries[out.head[0].entries - 1]
-    w.net_usd += paid.amount_usd - paid.fee_usd
+    b.net_usd += paid.amount_usd - paid.fee_usd
     if paid.ticks != 0 and abs(b.lots) > abs(b.lots - paid.lots):  # a fill that added to it
-        w.notional += abs(paid.lots) * unit(s.inst[i]) * paid.price
+        b.notional += abs(paid.lots) * unit(s.inst[i]) * paid.price
     if b.lots != 0 or paid.ticks == 0:
         return
-    net = w.net_usd / w.notional
+    net = b.net_usd / b.notional
     _count(s.tally[TALLY_EXIT + paid.why], net > 0.0, net, 1.0, math.exp(-LN2 / p.half_life))
     row = _row(out, i, paid.ts_known, paid.ts_event)
     row.kind, row.decision, row.side, row.why = LESSON_EXIT, paid.decision, -1 if paid.lots > 0 else 1, paid.why
-    row.y, row.net_return, row.net_usd = 1 if net > 0.0 else 0, net, w.net_usd
-    w.net_usd, w.notional = 0.0, 0.0
+    row.y, row.net_return, row.net_usd = 1 if net > 0.0 else 0, net, b.net_usd
+    b.net_usd, b.notional = 0.0, 0.0
 
 
 @stage

@@ -20,8 +20,8 @@ from confidence_engine.domain.order import EXIT_NAMES
 __all__ = [
     "ASSET", "BOOK", "CLASS", "HEAD", "ITEM", "ITEMS", "RING", "RING_BARS", "SLOT", "SLOTS", "STATE_SCHEMA",
     "State", "UNDERLYING", "capacity", "record_of", "new_state", "state_hash",
-    "LEARNT", "PENDING", "PENDINGS", "SOURCE", "SOURCES", "TALLIES", "TALLY", "TALLY_ALL", "TALLY_EXIT", "TALLY_GATE",
-    "TALLY_LONG", "TALLY_PASSED", "TALLY_SHORT", "TALLY_TAKEN", "WATCHED",
+    "PENDING", "PENDINGS", "SOURCES", "TALLIES", "TALLY", "TALLY_ALL", "TALLY_EXIT", "TALLY_GATE",
+    "TALLY_LONG", "TALLY_PASSED", "TALLY_SHORT", "TALLY_TAKEN",
 ]  # fmt: skip
 
 STATE_SCHEMA: Final = 1
@@ -53,6 +53,7 @@ ASSET: Final = record_of(
     "decay", "variance", "variance_weight", "sigma", "warmth", "first_warm_ns:i", "volume_z", "silent", "volume_n:i",
     "frame:i", "frame_high", "frame_low", "frame_close", "frame_prior", "atr", "atr_n:i", "funding_ns:i",
     "seen_marks:i", "score_mean", "score_std", "score_ns:i", "score_horizon_ns:i",
+    "pending:i", "dropped:i", "unresolved:i", "watched_ns:i",
 )  # fmt: skip
 
 # The last RING_BARS bars: what the price was when a story was known, and how much it was expected to move.
@@ -73,8 +74,12 @@ ITEM: Final = record_of(
     "n_publishers:i", "n_documents:i", "asleep:i", "reading", "read_ns:i", "unsaid", "judged:u",
 )  # fmt: skip
 
-# Priors an asset class gives to assets that have no history yet.
-CLASS: Final = record_of("annual_variance", "prior_spread2", "year_s", "centre", "spread2", "readings:i")
+# Priors an asset class gives to assets that have no history yet; the level of its trigger, the factor that this gives,
+# and what its stories lose on average.
+CLASS: Final = record_of(
+    "annual_variance", "prior_spread2", "year_s", "centre", "spread2", "readings:i", "level", "factor", "loss",
+    "outcomes:i",
+)  # fmt: skip
 
 # What is held, what is working and the frozen plan, a row an asset.
 BOOK: Final = record_of(
@@ -82,6 +87,7 @@ BOOK: Final = record_of(
     "deadline_ns:i", "stop_ticks:i", "target_ticks:i", "trail_from", "trail_by", "best", "decision:i", "entry_id:i",
     "entry_leaves:i", "exit_id:i", "exit_leaves:i", "exit_why:i", "cancelled_id:i", "stop_id:i", "target_id:i",
     "trailed:i", "plan_lots:i", "plan_margin", "plan_until_ns:i", "last_gates:i", "rejected:i", "release_ns:i",
+    "net_usd", "notional",
 )  # fmt: skip
 
 # A case that is watched to its end, up to PENDINGS an asset; `at_ns` 0 is a free place.
@@ -90,22 +96,14 @@ PENDING: Final = record_of(
     "end_ns:i", "win", "loss", "cost",
 )  # fmt: skip
 
-# How many cases of an asset are open, what could not be followed, and what its position has made so far.
-WATCHED: Final = record_of("pending:i", "dropped:i", "unresolved:i", "scored_ns:i", "net_usd", "notional")
-
-# What became of the stories of one source; its slot is its stream id modulo SOURCES.
-SOURCE: Final = record_of(
-    "stream:i", "shared:i", "documents:i", "outcomes:i", "wins", "losses", "won", "lost", "log_weight", "factor",
+# Fading counts of outcomes and their net returns. The first SOURCES rows are the sources (slot = stream id modulo
+# SOURCES) with their weights, the rest what the TALLY_ names say.
+TALLY: Final = record_of(
+    "outcomes:i", "wins", "losses", "won", "lost", "log_weight", "factor", "stream:i", "shared:i", "documents:i",
 )  # fmt: skip
-
-# Fading counts of outcomes, and their net returns.
-TALLY: Final = record_of("outcomes:i", "wins", "losses", "won", "lost")
-TALLY_ALL, TALLY_LONG, TALLY_SHORT, TALLY_PASSED, TALLY_TAKEN, TALLY_GATE = range(6)
+TALLY_ALL, TALLY_LONG, TALLY_SHORT, TALLY_PASSED, TALLY_TAKEN, TALLY_GATE = range(SOURCES, SOURCES + 6)
 TALLY_EXIT: Final = TALLY_GATE + GATES
 TALLIES: Final = TALLY_EXIT + len(EXIT_NAMES)
-
-# What a class has learnt: the level of its trigger, the factor it gives, and what its stories lose on average.
-LEARNT: Final = record_of("level", "factor", "loss", "outcomes:i")
 
 
 class State(NamedTuple):
@@ -122,10 +120,7 @@ class State(NamedTuple):
     inst: np.ndarray  # INSTRUMENT_ROW [A]
     tier: np.ndarray  # TIER_ROW [A, MAX_TIERS]
     pending: np.ndarray  # PENDING [A, PENDINGS]
-    watched: np.ndarray  # WATCHED [A]
-    source: np.ndarray  # SOURCE [SOURCES]
     tally: np.ndarray  # TALLY [TALLIES]
-    learnt: np.ndarray  # LEARNT [C]
 
 
 def capacity(count: int) -> int:
@@ -149,8 +144,7 @@ def new_state(
         np.zeros(1, HEAD), np.zeros(size, ASSET), np.zeros((size, RING_BARS), RING), np.zeros((size, SLOTS), SLOT),
         np.zeros(size, UNDERLYING), np.zeros((size, ITEMS), ITEM), np.zeros(len(CLASSES), CLASS), np.zeros(size, BOOK),
         np.zeros(size, INSTRUMENT_ROW), np.zeros((size, MAX_TIERS), TIER_ROW),
-        np.zeros((size, PENDINGS), PENDING), np.zeros(size, WATCHED), np.zeros(SOURCES, SOURCE),
-        np.zeros(TALLIES, TALLY), np.zeros(len(CLASSES), LEARNT),
+        np.zeros((size, PENDINGS), PENDING), np.zeros(TALLIES, TALLY),
     )  # fmt: skip
     state.inst[: len(rows)] = rows
     state.tier[: len(rows)] = tiers
@@ -162,8 +156,8 @@ def new_state(
         state.told[name] = np.nan
     state.klass["annual_variance"], state.klass["prior_spread2"] = priors[:, 0] ** 2, priors[:, 1] ** 2
     state.klass["year_s"] = priors[:, 2]
-    state.source["factor"] = state.learnt["factor"] = 1.0
-    state.learnt["level"] = state.learnt["loss"] = 0.5
+    state.tally["factor"] = state.klass["factor"] = 1.0
+    state.klass["level"] = state.klass["loss"] = 0.5
     head = state.head[0]
     head.n_assets, head.n_underlyings = len(rows), len(underlying_classes)
     head.start_equity = head.balance = head.equity = head.peak_equity = head.day_equity = equity
