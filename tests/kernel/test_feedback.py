@@ -32,7 +32,7 @@ from confidence_engine.domain.event import BACKFILL
 from confidence_engine.domain.order import WHY_LIQUIDATED, WHY_STOP, WHY_TARGET
 from confidence_engine.domain.units import HOUR_NS, MINUTE_NS, SECOND_NS
 from confidence_engine.kernel import feedback, ledger
-from confidence_engine.kernel.feedback import Params
+from confidence_engine.kernel.feedback import UNDECIDED, Params
 from confidence_engine.kernel.out import LESSON_EXIT, LESSON_OUTCOME, LESSON_SOURCE, LESSON_TRIGGER, Out
 from confidence_engine.kernel.state import (
     PENDINGS,
@@ -272,19 +272,37 @@ def test_lessons_of_a_prefix_are_a_prefix_of_the_lessons() -> None:
         assert (rows["ts_ns"][n:] > int(events[cut - 1].ts_known)).all() or n == len(rows)
 
 
-def test_in_backfill_beliefs_are_learnt_and_nothing_is_opened() -> None:
-    state, p = make_state(), make_params(**EAGER)
-    events = [e for e in tape(state, 5) if e.marks & BACKFILL or int(e.ts_known) < START + 119 * BAR_NS]
-    out = feed(state, events, p)
-    assert state.asset[0].n_bars > 100
-    assert state.tally["documents"].sum() > 5
-    assert (state.asset[0].pending, out.head[0].lessons) == (0, 0)
+def test_what_is_learnt_in_backfill_is_what_is_learnt_while_deciding() -> None:
+    """Weights, triggers and outcomes do not depend on the account: all BACKFILL teaches what a decided run does."""
+    decided, silent, p = (
+        make_state(**PERP | {"funding_ns": 0}),
+        make_state(**PERP | {"funding_ns": 0}),
+        make_params(**EAGER),
+    )
+    events = tape(decided, 5)
+    said = feed(decided, events, p)
+    for e in events:
+        e.marks |= BACKFILL
+    told = feed(silent, events, p)
+    assert (told.head[0].decisions, told.head[0].judged, told.refusals.sum()) == (0, 0, 0)
+    assert said.head[0].decisions > 0
+    for kind in (LESSON_OUTCOME, LESSON_SOURCE, LESSON_TRIGGER):
+        one, two = lessons(said, kind), lessons(told, kind)
+        assert len(one) == len(two) > 2
+        for name in ("ts_ns", "at_ns", "cluster", "side", "passed", "y", "net_return", "before", "after"):
+            np.testing.assert_array_equal(one[name], two[name], err_msg=name)
+        assert (two["gates"] == UNDECIDED).all()
+    for name in ("factor", "level", "loss"):
+        np.testing.assert_array_equal(decided.klass[name], silent.klass[name])
+    np.testing.assert_array_equal(decided.tally["factor"], silent.tally["factor"])
+    assert not silent.tally["outcomes"][TALLY_GATE:].any()
 
 
 def test_each_story_is_watched_once_whatever_the_gates_said() -> None:
     state, p = make_state(), make_params(**EAGER)
     out = feed(state, tape(state, 6), p)
     rows = lessons(out)
+    rows = rows[rows["gates"] != UNDECIDED]
     assert len(np.unique(rows["cluster"])) == len(rows) > 15
     assert (rows["gates"] != 0).any()
     made = {int(d.seq): d for d in out.decisions[: int(out.head[0].decisions)]}

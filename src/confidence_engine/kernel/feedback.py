@@ -5,7 +5,8 @@ gap for an asset, whatever the gates said: one pending for each asset and story.
 `domain.outcome.follow`, the very function that labels afterwards, so it becomes known at the bar that decides it and
 not before. It is tallied by what refused it and by side, its publishers share the credit by their weight, and a
 trade is tallied by why it was left, with its realised net. All counts fade with `half_life` outcomes; nothing is
-taken away by subtraction. In BACKFILL nothing is judged, so nothing is opened; what is open is settled by such bars.
+taken away by subtraction. In BACKFILL cases are opened and settled too, as nothing learnt from them depends on the
+account; they bear no gates, because nothing was decided.
 """
 
 from __future__ import annotations
@@ -37,9 +38,11 @@ from confidence_engine.kernel.state import (
     TALLY_TAKEN,
 )
 
-__all__ = ["Params", "book", "settle", "watch"]
+__all__ = ["UNDECIDED", "Params", "book", "settle", "watch"]
 
 LN2 = math.log(2.0)
+UNDECIDED = -1
+"""In place of gate bits: the case of a warm-up, at which no gate was asked."""
 
 
 class Params(NamedTuple):
@@ -143,7 +146,7 @@ def _over(s, i, c, phase, gross, event, out, p):
     if c.gates == 0:
         _count(s.tally[TALLY_TAKEN], won, net, 1.0, fade)
     for g in range(GATES):
-        if (c.gates >> g) & 1:
+        if c.gates != UNDECIDED and (c.gates >> g) & 1:
             _count(s.tally[TALLY_GATE + g], won, net, 1.0, fade)
     loss = min(max((c.win - gross) / (c.win + c.loss), 0.0), 1.0)  # 0 at the barrier that wins, 1 at the other
     _credit(s, i, c, loss, won, net, fade, event, out, p)

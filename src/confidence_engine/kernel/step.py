@@ -58,6 +58,7 @@ from confidence_engine.kernel import (
     risk,
     sizing,
 )
+from confidence_engine.kernel.feedback import UNDECIDED
 from confidence_engine.kernel.out import STATUS_NUMBER, STATUS_ORDER, STATUS_UNKNOWN_KIND, STATUS_UNSOUND
 
 __all__ = ["step"]
@@ -125,6 +126,7 @@ def _timer(s, event, p, out):
         if timer_is_grid(event):
             narrative.settle(s, u, p.narrative)
     if event.marks & BACKFILL:
+        _watch_due(s, event, p, out)
         return
     if h.now_ns // HOUR_NS != h.last_equity_ns // HOUR_NS:
         h.last_equity_ns = h.now_ns
@@ -160,6 +162,28 @@ def _judge_due(s, event, p, out):
             _judge(s, i, event, p, out)
     for u in range(h.n_underlyings):
         s.told[u].due = 0
+
+
+@stage
+def _watch_due(s, event, p, out):
+    """During backfill nothing is decided; what becomes of the stories is learnt all the same, whatever the account.
+
+    `due` 2 has been watched and is still to be judged by the first timer that decides.
+    """
+    h = s.head[0]
+    d = out.decisions[out.head[0].decisions]  # a row to work on, never counted
+    for i in range(h.n_assets):
+        a = s.asset[i]
+        if a.active and (a.due == 1 or s.told[s.inst[i].underlying].due == 1):
+            if a.due == 1:
+                a.due = 2
+            _describe(s, i, event, d)
+            divergence.measure(s, i, h.now_ns, d, p.divergence)
+            d.gates = UNDECIDED
+            feedback.watch(s, d, p.feedback)
+    for u in range(h.n_underlyings):
+        if s.told[u].due == 1:
+            s.told[u].due = 2
 
 
 @stage
