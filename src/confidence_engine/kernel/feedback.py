@@ -62,21 +62,35 @@ def watch(s, d, p):
     """Open the pending of the case in `d`, after the account has had its say, unless its story has one already."""
     if d.side == 0 or math.isnan(d.gap):
         return
+    a = s.asset[d.asset]
+    if d.stories > 0 and d.weight > 0.0:
+        item = s.story[d.underlying, s.told[d.underlying].lead_slot]
+        if (item.judged & _mine(d.asset)) == np.uint64(0):
+            _open(s, d, True, p)
+    elif a.watched_ns != a.score_ns:
+        _open(s, d, False, p)
+
+
+@stage
+def _mine(i):
+    """Bit of an asset; two assets of one underlying 64 ids apart would share it: a case fewer."""
+    return np.uint64(1) << np.uint64(i & 63)
+
+
+@stage
+def _open(s, d, told, p):
+    """A new pending, of the leading story or, where none is told, of the score."""
     i = d.asset
-    inst, w = s.inst[i], s.asset[i]
-    told = d.stories > 0 and d.weight > 0.0
+    inst = s.inst[i]
     item = s.story[d.underlying, s.told[d.underlying].lead_slot]
-    mine = np.uint64(1) << np.uint64(i & 63)  # two assets of one underlying 64 ids apart would share: a case fewer
-    if (told and (item.judged & mine) != np.uint64(0)) or (not told and w.watched_ns == w.score_ns):
-        return
     sigma_h = d.sigma * math.sqrt(float(p.horizon_ns) / float(inst.bar_ns))
     cost = 2.0 * (inst.taker * p.fee_factor + inst.half_spread * p.spread_factor)
     if not outcome.sound(d.side, sigma_h, p.loss_sigma, p.win_sigma, cost):
         return
     if told:
-        item.judged |= mine
+        item.judged |= _mine(i)
     else:
-        w.watched_ns = w.score_ns
+        s.asset[i].watched_ns = s.asset[i].score_ns
     c = s.pending[i, _place(s, i)]
     c.at_ns, c.decision, c.cluster, c.side, c.gates = d.ts_ns, d.seq, d.lead if told else -1, d.side, d.gates
     c.publishers = item.publishers if told else np.uint64(0)
@@ -107,8 +121,6 @@ def settle(s, event, out, p):
     i = event.asset
     w = s.asset[i]
     left = w.pending
-    if left == 0:
-        return
     open_ns, close_ns, q = event.ts_event - s.inst[i].bar_ns, event.ts_event, p.feedback
     o, h, low, close = bar_open(event), bar_high(event), bar_low(event), bar_close(event)
     for k in range(PENDINGS):

@@ -88,7 +88,8 @@ def step(s, event, p, out):
         price.observe(s, event.asset, event, p.price)
         s.book[event.asset].mark_price = bar_close(event)
         exits.reach(s, event.asset)
-        feedback.settle(s, event, out, p)
+        if s.asset[event.asset].pending > 0:  # a call hands over the whole state, which costs more than looking
+            feedback.settle(s, event, out, p)
     elif kind == TIMER:
         _timer(s, event, p, out)
     elif kind == SIGNAL:
