@@ -11,8 +11,6 @@ from confidence_engine.wire import COMMANDS
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = tuple(str(page.relative_to(ROOT)) for page in (*sorted(ROOT.glob("*.md")), *sorted(ROOT.glob("docs/*.md"))))
-ROOT = Path(__file__).resolve().parents[1]
-PAGES = tuple(str(page.relative_to(ROOT)) for page in (*sorted(ROOT.glob("*.md")), *sorted(ROOT.glob("docs/*.md"))))
 
 
 @pytest.mark.parametrize("page", PAGES)

@@ -14,6 +14,7 @@ from confidence_engine.domain.order import EXIT_NAMES
 from confidence_engine.domain.outcome import UNRESOLVED, WON, labels
 from confidence_engine.evaluate.lessons import learnt, tally
 from confidence_engine.evaluate.summary import round_trip_cost
+from confidence_engine.kernel.feedback import UNDECIDED
 from confidence_engine.kernel.out import LESSON_EXIT, LESSON_OUTCOME
 
 
@@ -25,7 +26,7 @@ def found() -> dict[str, Any]:
 
 def outcomes() -> np.ndarray:
     rows = played().result.lessons
-    return rows[rows["kind"] == LESSON_OUTCOME]
+    return rows[(rows["kind"] == LESSON_OUTCOME) & (rows["gates"] != UNDECIDED)]
 
 
 def test_what_was_settled_is_what_label_says_of_the_stored_bars() -> None:
@@ -85,6 +86,7 @@ def test_tallies_agree_with_the_rows(found: dict[str, Any]) -> None:
     assert found["refused"]["SMALL_GAP"] == tally(small)
     state = played().result.state
     assert found["open"] == (state.pending["at_ns"] > 0).sum()
+    assert found["warmup_cases"] > 10
     total = sum(one["outcomes"] for one in found["sources"].values())
     assert total >= len(seen)  # every publisher of a story takes part in its outcome
 

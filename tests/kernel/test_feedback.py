@@ -32,10 +32,11 @@ from confidence_engine.domain.event import BACKFILL
 from confidence_engine.domain.order import WHY_LIQUIDATED, WHY_STOP, WHY_TARGET
 from confidence_engine.domain.units import HOUR_NS, MINUTE_NS, SECOND_NS
 from confidence_engine.kernel import feedback, ledger
-from confidence_engine.kernel.feedback import Params
+from confidence_engine.kernel.feedback import UNDECIDED, Params
 from confidence_engine.kernel.out import LESSON_EXIT, LESSON_OUTCOME, LESSON_SOURCE, LESSON_TRIGGER, Out
 from confidence_engine.kernel.state import (
     PENDINGS,
+    SOURCES,
     TALLY_ALL,
     TALLY_EXIT,
     TALLY_GATE,
@@ -116,7 +117,7 @@ def test_settled_is_labelled(
         assert (got.y, got.resolved_ns) == (y, known)
         assert got.net_return == net or (math.isnan(net) and math.isnan(got.net_return))
         assert got.ts_ns == known + SECOND_NS > START + at
-    w = state.watched[0]
+    w = state.asset[0]
     assert w.pending == (state.pending[0]["at_ns"] > 0).sum() == len(cases) - len(found)
     assert w.unresolved == sum(one.y == outcome.UNRESOLVED for one in found.values())
     assert state.tally[TALLY_ALL].outcomes == len(found) - w.unresolved
@@ -128,20 +129,20 @@ def test_one_pending_for_each_asset_and_story() -> None:
     for i in (0, 1):
         for later in (0, BAR_NS):
             feedback.watch(state, case(state, START + later, 5, i=i), p)
-    assert state.watched["pending"][:3].tolist() == [1, 1, 0]
+    assert state.asset["pending"][:3].tolist() == [1, 1, 0]
     assert state.pending[0, 0].at_ns == START  # the first judgement, not the last
     feedback.watch(state, case(state, START, 6), p)
-    assert state.watched["pending"][:3].tolist() == [2, 1, 0]
+    assert state.asset["pending"][:3].tolist() == [2, 1, 0]
 
 
 def test_no_case_no_pending() -> None:
     state, p = make_state(), make_params().feedback
     for more in ({"side": 0}, {"gap": math.nan}, {"sigma": 0.0}, {"sigma": math.nan}):
         feedback.watch(state, case(state, START, 1, **more), p)
-    assert state.watched[0].pending == 0
+    assert state.asset[0].pending == 0
     assert state.story[0, 0].judged == 0  # so the story can still be watched when the gap is known
     feedback.watch(state, case(state, START, 1), p)
-    assert state.watched[0].pending == 1
+    assert state.asset[0].pending == 1
 
 
 def test_a_score_alone_is_watched_once() -> None:
@@ -149,7 +150,7 @@ def test_a_score_alone_is_watched_once() -> None:
     for score_ns, weight in ((START, 0.0), (START, 0.0), (START + 1, 0.0)):
         state.asset[0].score_ns = score_ns
         feedback.watch(state, case(state, START, 1, stories=0, weight=weight), p)
-    assert state.watched[0].pending == 2
+    assert state.asset[0].pending == 2
     assert state.pending[0]["cluster"][:2].tolist() == [-1, -1]
     assert not state.pending[0]["publishers"].any()
 
@@ -158,7 +159,7 @@ def test_where_there_is_no_room_the_oldest_is_dropped_and_counted() -> None:
     state, p = make_state(), make_params().feedback
     for k in range(PENDINGS + 3):
         feedback.watch(state, case(state, START + k, k), p)
-    w = state.watched[0]
+    w = state.asset[0]
     assert (w.pending, w.dropped) == (PENDINGS, 3)
     assert sorted(state.pending[0]["cluster"].tolist()) == list(range(3, PENDINGS + 3))
 
@@ -174,7 +175,8 @@ def test_outcomes_are_tallied_by_gate_side_and_trigger() -> None:
     columns[1, 1:4] = columns[1, 0] * 1.2, columns[1, 0], columns[1, 0] * 1.1  # up: longs win, shorts lose
     for k in range(3):
         feedback.settle(state, bar(state, 0, START + (k + 1) * BAR_NS, *columns[k]), out, p)
-    n = {k: (state.tally[k].outcomes, state.tally[k].wins) for k in range(len(state.tally)) if state.tally[k].outcomes}
+    rows = enumerate(state.tally)
+    n = {k: (one.outcomes, one.wins) for k, one in rows if k >= SOURCES and one.outcomes}
     fade = 0.5 ** (1 / 200)
     assert n[TALLY_ALL][0] == 4
     assert n[TALLY_LONG] == (3, pytest.approx(1 + fade + fade**2))
@@ -189,19 +191,19 @@ def test_outcomes_are_tallied_by_gate_side_and_trigger() -> None:
 
 def test_publishers_share_an_outcome_by_their_weight() -> None:
     state, out, p = make_state(), new_out(1, 64), make_params(sources={"rate": 0.1, "min_obs": 1})
-    state.source["factor"][[2, 3]] = 1.5, 0.5
-    state.source["outcomes"][5] = 100  # somebody to be compared with
+    state.tally["factor"][[2, 3]] = 1.5, 0.5
+    state.tally["outcomes"][5] = 100  # somebody to be compared with
     feedback.watch(state, case(state, START, 1, publishers=0b1100), p.feedback)
     columns = walk(np.random.default_rng(0), 2)
     columns[1, 1:4] = columns[1, 0] * 1.2, columns[1, 0], columns[1, 0] * 1.1
     for k in range(2):
         feedback.settle(state, bar(state, 0, START + (k + 1) * BAR_NS, *columns[k]), out, p)
-    assert state.source["wins"][[2, 3, 5]].tolist() == [0.75, 0.25, 0.0]
-    assert state.source["log_weight"][[2, 3, 5]] == pytest.approx([0.1 * 0.75 * 0.5, 0.1 * 0.25 * 0.5, 0.0])
+    assert state.tally["wins"][[2, 3, 5]].tolist() == [0.75, 0.25, 0.0]
+    assert state.tally["log_weight"][[2, 3, 5]] == pytest.approx([0.1 * 0.75 * 0.5, 0.1 * 0.25 * 0.5, 0.0])
     rows = lessons(out, LESSON_SOURCE)
     assert rows["stream"].tolist() == [0] * len(rows)
     assert rows["before"].tolist() == [1.5, 0.5, 1.0]
-    assert rows["after"].tolist() == [float(x) for x in state.source["factor"][[2, 3, 5]]]
+    assert rows["after"].tolist() == [float(x) for x in state.tally["factor"][[2, 3, 5]]]
     assert len(lessons(out, LESSON_TRIGGER)) == 1
 
 
@@ -214,8 +216,8 @@ def test_rates_of_zero_teach_nothing_and_write_no_change() -> None:
         feedback.settle(state, bar(state, 0, START + (k + 1) * BAR_NS, *columns[k]), out, p)
     assert len(lessons(out)) > 30
     assert out.head[0].lessons == len(lessons(out))
-    assert (state.source["factor"] == 1.0).all()
-    assert (state.learnt["factor"] == 1.0).all()
+    assert (state.tally["factor"] == 1.0).all()
+    assert (state.klass["factor"] == 1.0).all()
 
 
 def test_what_the_engine_settles_is_what_evaluation_labels() -> None:
@@ -270,19 +272,37 @@ def test_lessons_of_a_prefix_are_a_prefix_of_the_lessons() -> None:
         assert (rows["ts_ns"][n:] > int(events[cut - 1].ts_known)).all() or n == len(rows)
 
 
-def test_in_backfill_beliefs_are_learnt_and_nothing_is_opened() -> None:
-    state, p = make_state(), make_params(**EAGER)
-    events = [e for e in tape(state, 5) if e.marks & BACKFILL or int(e.ts_known) < START + 119 * BAR_NS]
-    out = feed(state, events, p)
-    assert state.asset[0].n_bars > 100
-    assert state.source["documents"].sum() > 5
-    assert (state.watched[0].pending, out.head[0].lessons) == (0, 0)
+def test_what_is_learnt_in_backfill_is_what_is_learnt_while_deciding() -> None:
+    """Weights, triggers and outcomes do not depend on the account: all BACKFILL teaches what a decided run does."""
+    decided, silent, p = (
+        make_state(**PERP | {"funding_ns": 0}),
+        make_state(**PERP | {"funding_ns": 0}),
+        make_params(**EAGER),
+    )
+    events = tape(decided, 5)
+    said = feed(decided, events, p)
+    for e in events:
+        e.marks |= BACKFILL
+    told = feed(silent, events, p)
+    assert (told.head[0].decisions, told.head[0].judged, told.refusals.sum()) == (0, 0, 0)
+    assert said.head[0].decisions > 0
+    for kind in (LESSON_OUTCOME, LESSON_SOURCE, LESSON_TRIGGER):
+        one, two = lessons(said, kind), lessons(told, kind)
+        assert len(one) == len(two) > 2
+        for name in ("ts_ns", "at_ns", "cluster", "side", "passed", "y", "net_return", "before", "after"):
+            np.testing.assert_array_equal(one[name], two[name], err_msg=name)
+        assert (two["gates"] == UNDECIDED).all()
+    for name in ("factor", "level", "loss"):
+        np.testing.assert_array_equal(decided.klass[name], silent.klass[name])
+    np.testing.assert_array_equal(decided.tally["factor"], silent.tally["factor"])
+    assert not silent.tally["outcomes"][TALLY_GATE:].any()
 
 
 def test_each_story_is_watched_once_whatever_the_gates_said() -> None:
     state, p = make_state(), make_params(**EAGER)
     out = feed(state, tape(state, 6), p)
     rows = lessons(out)
+    rows = rows[rows["gates"] != UNDECIDED]
     assert len(np.unique(rows["cluster"])) == len(rows) > 15
     assert (rows["gates"] != 0).any()
     made = {int(d.seq): d for d in out.decisions[: int(out.head[0].decisions)]}

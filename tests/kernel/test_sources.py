@@ -81,7 +81,7 @@ def test_the_best_source_comes_to_the_top_within_500_signals() -> None:
 
 def teach(state: State, j: int, loss: float, p: object, share: float = 1.0, reference: float = 0.5) -> None:
     """One outcome of slot j, as feedback reports it."""
-    state.source[j].outcomes += 1
+    state.tally[j].outcomes += 1
     sources.learn(state, j, share, loss, reference, p)
     mean = sources.mean_weight(state, p)
     for k in range(SOURCES):
@@ -96,9 +96,9 @@ def test_sources_that_speak_in_turn_are_told_apart() -> None:
         right = np.array([0.5, 0.5, 0.8, 0.5, 0.5])
         for t in range(500):
             j = t % 5
-            state.source[j].outcomes += 1
+            state.tally[j].outcomes += 1
             sources.learn(state, j, 1.0, float(rng.random() > right[j]), 0.44, p)
-        first += int(np.argmax(state.source["log_weight"][:5])) == 2
+        first += int(np.argmax(state.tally["log_weight"][:5])) == 2
     assert first >= 38
 
 
@@ -108,14 +108,14 @@ def test_factors_are_relative_bounded_and_wait_for_enough_outcomes() -> None:
         teach(state, 1, 0.0, p)
         teach(state, 2, 1.0, p)
         if t < 9:
-            assert (state.source["factor"] == 1.0).all()
-        assert ((state.source["factor"] >= p.low) & (state.source["factor"] <= p.high)).all()
-    good, bad = state.source[1].factor, state.source[2].factor
+            assert (state.tally["factor"] == 1.0).all()
+        assert ((state.tally["factor"] >= p.low) & (state.tally["factor"] <= p.high)).all()
+    good, bad = state.tally[1].factor, state.tally[2].factor
     assert (good, bad) == (1.5, 0.5)
-    assert state.source[0].factor == state.source[3].factor == 1.0
+    assert state.tally[0].factor == state.tally[3].factor == 1.0
     for _ in range(20):  # the band is the memory: what has turned good is believed again soon
         teach(state, 2, 0.0, p)
-    assert state.source[2].factor > bad
+    assert state.tally[2].factor > bad
 
 
 def test_steps_are_slow_and_in_hundredths() -> None:
@@ -124,9 +124,9 @@ def test_steps_are_slow_and_in_hundredths() -> None:
     for j in (1, 2):
         teach(state, j, 0.5, p)
     for _ in range(300):
-        before = state.source["factor"].copy()
+        before = state.tally["factor"].copy()
         teach(state, int(rng.integers(1, 3)), float(rng.random() < 0.5), p)
-        after = state.source["factor"]
+        after = state.tally["factor"]
         assert np.abs(after - before).max() <= 0.02 + 1e-12
         np.testing.assert_allclose(after * 100.0, np.round(after * 100.0), atol=1e-9)
 
@@ -135,7 +135,7 @@ def test_a_source_with_nobody_beside_it_counts_as_one() -> None:
     state, p = make_state(), make_params(sources={"rate": 0.5, "min_obs": 1}).sources
     for _ in range(50):
         teach(state, 7, 1.0, p)
-        assert state.source[7].factor == 1.0
+        assert state.tally[7].factor == 1.0
 
 
 def test_rate_zero_is_neutral() -> None:
@@ -143,15 +143,15 @@ def test_rate_zero_is_neutral() -> None:
     rng = np.random.default_rng(2)
     for _ in range(200):
         teach(state, int(rng.integers(0, SOURCES)), float(rng.random()), p)
-    assert (state.source["factor"] == 1.0).all()
-    assert (state.source["log_weight"] == 0.0).all()
+    assert (state.tally["factor"] == 1.0).all()
+    assert (state.tally["log_weight"] == 0.0).all()
 
 
 def test_a_weighty_source_leaves_less_doubt() -> None:
     state = make_state()
     left = []
     for factor in (0.5, 1.0, 1.5):
-        state.source[9].factor = factor
+        state.tally[9].factor = factor
         left.append(sources.unsaid(state, 9, 0.8))
     assert left == pytest.approx([0.2**0.5, 0.2, 0.2**1.5])
     assert left[1] == 1.0 - 0.8  # to the last bit
@@ -160,10 +160,10 @@ def test_a_weighty_source_leaves_less_doubt() -> None:
 
 def test_what_a_story_weighs_is_fixed_by_what_its_publishers_had_earned_when_they_told_it() -> None:
     state, p = make_state(), make_params()
-    state.source[4].factor = 0.5
+    state.tally[4].factor = 0.5
     feed(state, [signal(0, START, publisher=4)], p)
     assert state.story[0, 0].unsaid == pytest.approx(0.2**0.5)
-    state.source[4].factor = 1.5
+    state.tally[4].factor = 1.5
     feed(state, [signal(0, START + 1, publisher=4), signal(0, START + 2, publisher=5)], p)
     assert state.story[0, 0].unsaid == pytest.approx(0.2**1.5)  # 0.5 and 1 witnesses
 
@@ -171,6 +171,6 @@ def test_what_a_story_weighs_is_fixed_by_what_its_publishers_had_earned_when_the
 def test_streams_that_share_a_slot_are_marked() -> None:
     state, p = make_state(), make_params()
     feed(state, [signal(0, START, publisher=3), signal(0, START, cluster=2, publisher=3)], p)
-    assert tuple(state.source[3])[:3] == (3, 0, 2)
+    assert tuple(int(state.tally[3][x]) for x in ("stream", "shared", "documents")) == (3, 0, 2)
     feed(state, [signal(0, START, cluster=3, publisher=3 + SOURCES)], p)
-    assert tuple(state.source[3])[:3] == (3, 1, 3)
+    assert tuple(int(state.tally[3][x]) for x in ("stream", "shared", "documents")) == (3, 1, 3)

@@ -60,10 +60,10 @@ def factor_after(wons: list[bool], **params: float) -> float:
     state, p = make_state(), make_params(thresholds=params).thresholds
     for won in wons:
         before = thresholds.learn(state, 0, won, p)
-        assert 1.0 / p.reach - 1e-12 <= state.learnt[0].factor <= p.reach + 1e-12
+        assert 1.0 / p.reach - 1e-12 <= state.klass[0].factor <= p.reach + 1e-12
         if p.rate:
-            assert state.learnt[0].factor >= before if not won else state.learnt[0].factor <= before
-    return float(state.learnt[0].factor)
+            assert state.klass[0].factor >= before if not won else state.klass[0].factor <= before
+    return float(state.klass[0].factor)
 
 
 def test_misses_widen_and_hits_narrow_up_to_the_reach() -> None:
@@ -87,7 +87,7 @@ def test_the_trigger_is_scaled_but_never_to_where_the_price_alone_could_pass() -
     alone = p.kappa * p.reaction_clip
     found = {}
     for factor in (0.8, 1.0, 1.25):
-        state.learnt[0].factor = factor
+        state.klass[0].factor = factor
         for volume_z in (0.0, 4.0, -4.0):
             d = decision(volume_z=volume_z)
             divergence.measure(state, 0, 0, d, p)
@@ -104,5 +104,5 @@ def test_the_trigger_is_scaled_but_never_to_where_the_price_alone_could_pass() -
 def test_classes_learn_apart() -> None:
     state, p = make_state(), make_params().thresholds
     thresholds.learn(state, 1, False, p)
-    assert state.learnt["factor"][1] > 1.0
-    assert (np.delete(state.learnt["factor"], 1) == 1.0).all()
+    assert state.klass["factor"][1] > 1.0
+    assert (np.delete(state.klass["factor"], 1) == 1.0).all()

@@ -1,9 +1,9 @@
 """What the engine learnt in a run: what became of the cases it took and of those it refused, by reason.
 
 A refusal is only as good as what it spared: for every gate bit stands what the refused cases would have made at the
-barriers of `domain.outcome`, costs inside. Counted from the LESSON rows, every case once at its first judgement; the
-figures of a source are its fading counts, as the engine itself sees them. A case may bear several bits, so gates
-overlap. Shares bear the interval of `evaluate.share`.
+barriers of `domain.outcome`, costs inside. Counted from the LESSON rows of the decided period, every case once at its
+first judgement; the figures of a source are its fading counts, as the engine itself sees them. A case may bear several
+bits, so gates overlap. Shares bear the interval of `evaluate.share`.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from confidence_engine.domain.outcome import UNRESOLVED, WON
 from confidence_engine.domain.units import DAY_NS
 from confidence_engine.drivers.replay import Result
 from confidence_engine.evaluate.share import share_by_day
+from confidence_engine.kernel.feedback import UNDECIDED
 from confidence_engine.kernel.out import LESSON_EXIT, LESSON_OUTCOME, LESSON_SOURCE, LESSON_TRIGGER
 
 __all__ = ["learnt", "tally"]
@@ -29,18 +30,19 @@ __all__ = ["learnt", "tally"]
 def learnt(result: Result, streams: Sequence[str]) -> dict[str, Any]:
     """The tallies of a run, JSON-able; `streams` names the stream ids. Returns are net fractions of notional."""
     rows = result.lessons
-    cases = rows[rows["kind"] == LESSON_OUTCOME]
+    cases = rows[(rows["kind"] == LESSON_OUTCOME) & (rows["gates"] != UNDECIDED)]
     seen, exits = cases[cases["y"] != UNRESOLVED], rows[rows["kind"] == LESSON_EXIT]
-    watched = result.state.watched
+    watched = result.state.asset
     return {
         "cases": {name: tally(seen[chosen(seen)]) for name, chosen in _KINDS.items()},
+        "warmup_cases": int(((rows["kind"] == LESSON_OUTCOME) & (rows["gates"] == UNDECIDED)).sum()),
         "unresolved": len(cases) - len(seen),
         "dropped": int(watched["dropped"].sum()),
         "open": int(watched["pending"].sum()),
         "refused": {name: tally(mine) for name, mine in _by_gate(seen) if len(mine)},
         "exits": {EXIT_NAMES[why]: _exit(exits[exits["why"] == why]) for why in np.unique(exits["why"]).tolist()},
-        "sources": _sources(result.state.source, streams),
-        "triggers": {CLASSES[k]: float(one.factor) for k, one in enumerate(result.state.learnt) if one.outcomes},
+        "sources": _sources(result.state.tally, streams),
+        "triggers": {CLASSES[k]: float(one.factor) for k, one in enumerate(result.state.klass) if one.outcomes},
         "changes": {
             "source": int((rows["kind"] == LESSON_SOURCE).sum()),
             "trigger": int((rows["kind"] == LESSON_TRIGGER).sum()),

@@ -5,7 +5,8 @@ gap for an asset, whatever the gates said: one pending for each asset and story.
 `domain.outcome.follow`, the very function that labels afterwards, so it becomes known at the bar that decides it and
 not before. It is tallied by what refused it and by side, its publishers share the credit by their weight, and a
 trade is tallied by why it was left, with its realised net. All counts fade with `half_life` outcomes; nothing is
-taken away by subtraction. In BACKFILL nothing is judged, so nothing is opened; what is open is settled by such bars.
+taken away by subtraction. In BACKFILL cases are opened and settled too, as nothing learnt from them depends on the
+account; they bear no gates, because nothing was decided.
 """
 
 from __future__ import annotations
@@ -37,9 +38,11 @@ from confidence_engine.kernel.state import (
     TALLY_TAKEN,
 )
 
-__all__ = ["Params", "book", "settle", "watch"]
+__all__ = ["UNDECIDED", "Params", "book", "settle", "watch"]
 
 LN2 = math.log(2.0)
+UNDECIDED = -1
+"""In place of gate bits: the case of a warm-up, at which no gate was asked."""
 
 
 class Params(NamedTuple):
@@ -62,33 +65,39 @@ def watch(s, d, p):
     """Open the pending of the case in `d`, after the account has had its say, unless its story has one already."""
     if d.side == 0 or math.isnan(d.gap):
         return
+    a = s.asset[d.asset]
+    if d.stories > 0 and d.weight > 0.0:
+        item = s.story[d.underlying, s.told[d.underlying].lead_slot]
+        if (item.judged & _mine(d.asset)) == np.uint64(0):
+            _open(s, d, True, p)
+    elif a.watched_ns != a.score_ns:
+        _open(s, d, False, p)
+
+
+@stage
+def _mine(i):
+    """Bit of an asset; two assets of one underlying 64 ids apart would share it: a case fewer."""
+    return np.uint64(1) << np.uint64(i & 63)
+
+
+@stage
+def _open(s, d, told, p):
+    """A new pending, of the leading story or, where none is told, of the score."""
     i = d.asset
-    inst, w = s.inst[i], s.watched[i]
+    inst = s.inst[i]
+    item = s.story[d.underlying, s.told[d.underlying].lead_slot]
     sigma_h = d.sigma * math.sqrt(float(p.horizon_ns) / float(inst.bar_ns))
     cost = 2.0 * (inst.taker * p.fee_factor + inst.half_spread * p.spread_factor)
     if not outcome.sound(d.side, sigma_h, p.loss_sigma, p.win_sigma, cost):
         return
-    told = d.stories > 0 and d.weight > 0.0
-    item = s.story[d.underlying, s.told[d.underlying].lead_slot]
-    mine = np.uint64(1) << np.uint64(i & 63)  # two assets of one underlying 64 ids apart would share: a case fewer
     if told:
-        if item.judged & mine:
-            return
-        item.judged |= mine
-    elif w.scored_ns == s.asset[i].score_ns:
-        return
+        item.judged |= _mine(i)
     else:
-        w.scored_ns = s.asset[i].score_ns
+        s.asset[i].watched_ns = s.asset[i].score_ns
     c = s.pending[i, _place(s, i)]
     at_ns = session.clock(s, inst.calendar, d.ts_ns)
-    c.told_ns, c.at_ns, c.decision, c.cluster, c.side, c.gates = (
-        d.ts_ns,
-        at_ns,
-        d.seq,
-        d.lead if told else -1,
-        d.side,
-        d.gates,
-    )
+    c.told_ns, c.at_ns, c.decision, c.cluster = d.ts_ns, at_ns, d.seq, d.lead if told else -1
+    c.side, c.gates = d.side, d.gates
     c.publishers = item.publishers if told else np.uint64(0)
     c.passed = 1 if abs(d.gap) >= d.trigger and d.gap * d.side > 0.0 else 0
     c.entry_price, c.span_ns, c.end_ns = 0.0, 0, at_ns + p.horizon_ns
@@ -98,7 +107,7 @@ def watch(s, d, p):
 @stage
 def _place(s, i):
     """A free slot of asset i; where there is none the oldest case is dropped and counted."""
-    w = s.watched[i]
+    w = s.asset[i]
     oldest = 0
     for k in range(PENDINGS):
         at = s.pending[i, k].at_ns
@@ -115,7 +124,7 @@ def _place(s, i):
 def settle(s, event, out, p):
     """One bar of one asset: every case of it that is open sees it, and those that are over teach."""
     i = event.asset
-    w = s.watched[i]
+    w = s.asset[i]
     left = w.pending
     if left == 0:
         return
@@ -147,7 +156,7 @@ def _over(s, i, c, phase, gross, event, out, p):
     row = _lesson(s, i, c, event, out)
     row.kind, row.y, row.net_return = LESSON_OUTCOME, y, net
     if y == outcome.UNRESOLVED:
-        s.watched[i].unresolved += 1
+        s.asset[i].unresolved += 1
         return
     fade = math.exp(-LN2 / p.feedback.half_life)
     won = y == outcome.WON
@@ -158,12 +167,12 @@ def _over(s, i, c, phase, gross, event, out, p):
     if c.gates == 0:
         _count(s.tally[TALLY_TAKEN], won, net, 1.0, fade)
     for g in range(GATES):
-        if (c.gates >> g) & 1:
+        if c.gates != UNDECIDED and (c.gates >> g) & 1:
             _count(s.tally[TALLY_GATE + g], won, net, 1.0, fade)
     loss = min(max((c.win - gross) / (c.win + c.loss), 0.0), 1.0)  # 0 at the barrier that wins, 1 at the other
     _credit(s, i, c, loss, won, net, fade, event, out, p)
     k = s.inst[i].klass
-    r = s.learnt[k]
+    r = s.klass[k]
     if c.passed:
         before = thresholds.learn(s, k, won, p.thresholds)
         if r.factor != before:
@@ -179,16 +188,16 @@ def _credit(s, i, c, loss, won, net, fade, event, out, p):
     if c.publishers == np.uint64(0):  # a score has no publisher
         return
     total = sources.credit(s, c.publishers)
-    reference = s.learnt[s.inst[i].klass].loss
+    reference = s.klass[s.inst[i].klass].loss
     for j in range(SOURCES):
         if (c.publishers >> np.uint64(j)) & np.uint64(1):
-            share = s.source[j].factor / total
-            _count(s.source[j], won, net, share, fade)
+            share = s.tally[j].factor / total
+            _count(s.tally[j], won, net, share, fade)
             sources.learn(s, j, share, loss, reference, p.sources)
     mean = sources.mean_weight(s, p.sources)
     for j in range(SOURCES):
         before = sources.act(s, j, mean, p.sources)
-        r = s.source[j]
+        r = s.tally[j]
         if r.factor != before:
             row = _lesson(s, i, c, event, out)
             row.kind, row.stream, row.before, row.after = LESSON_SOURCE, r.stream, before, r.factor
@@ -213,19 +222,19 @@ def _count(r, won, net, share, fade):
 @stage
 def book(s, i, out, p):
     """What the ledger has just written about asset i: the position's net so far, and its tally once it is flat."""
-    b, w = s.book[i], s.watched[i]
+    b = s.book[i]
     paid = out.entries[out.head[0].entries - 1]
-    w.net_usd += paid.amount_usd - paid.fee_usd
+    b.net_usd += paid.amount_usd - paid.fee_usd
     if paid.ticks != 0 and abs(b.lots) > abs(b.lots - paid.lots):  # a fill that added to it
-        w.notional += abs(paid.lots) * unit(s.inst[i]) * paid.price
+        b.notional += abs(paid.lots) * unit(s.inst[i]) * paid.price
     if b.lots != 0:
         return
-    net = w.net_usd / w.notional
+    net = b.net_usd / b.notional
     _count(s.tally[TALLY_EXIT + paid.why], net > 0.0, net, 1.0, math.exp(-LN2 / p.half_life))
     row = _row(out, i, paid.ts_known, paid.ts_event)
     row.kind, row.decision, row.side, row.why = LESSON_EXIT, paid.decision, -1 if paid.lots > 0 else 1, paid.why
-    row.y, row.net_return, row.net_usd = 1 if net > 0.0 else 0, net, w.net_usd
-    w.net_usd, w.notional = 0.0, 0.0
+    row.y, row.net_return, row.net_usd = 1 if net > 0.0 else 0, net, b.net_usd
+    b.net_usd, b.notional = 0.0, 0.0
 
 
 @stage

@@ -41,7 +41,7 @@ def hedge(log_weight, loss, reference, rate):
 @stage
 def hear(s, stream):
     """A source spoke; two streams that share a slot share their weight, and that is marked."""
-    r = s.source[stream % SOURCES]
+    r = s.tally[stream % SOURCES]
     if r.documents == 0:
         r.stream = stream
     elif r.stream != stream:
@@ -52,7 +52,7 @@ def hear(s, stream):
 @stage
 def unsaid(s, stream, share):
     """What doubt one witness leaves: 1 - share for a source of factor 1, as much as `factor` witnesses for others."""
-    factor = s.source[stream % SOURCES].factor
+    factor = s.tally[stream % SOURCES].factor
     if factor == 1.0 or share >= 1.0:  # the plain number to its last bit while nothing is learnt
         return 1.0 - share
     return math.exp(factor * math.log(1.0 - share))
@@ -64,14 +64,14 @@ def credit(s, publishers):
     total = 0.0
     for j in range(SOURCES):
         if (publishers >> np.uint64(j)) & np.uint64(1):
-            total += s.source[j].factor
+            total += s.tally[j].factor
     return total
 
 
 @stage
 def learn(s, j, share, loss, reference, p):
     """One outcome of which the source in slot j bears `share`."""
-    r = s.source[j]
+    r = s.tally[j]
     moved = hedge(r.log_weight, reference + share * (loss - reference), reference, p.rate)
     r.log_weight = min(max(moved, math.log(p.low)), math.log(p.high))
 
@@ -81,8 +81,8 @@ def mean_weight(s, p):
     """Mean weight of the sources that have been seen often enough; 0 where there is none."""
     total, rated = 0.0, 0
     for j in range(SOURCES):
-        if s.source[j].outcomes >= max(p.min_obs, 1):
-            total += math.exp(s.source[j].log_weight)
+        if s.tally[j].outcomes >= max(p.min_obs, 1):
+            total += math.exp(s.tally[j].log_weight)
             rated += 1
     return total / rated if rated > 0 else 0.0
 
@@ -90,7 +90,7 @@ def mean_weight(s, p):
 @stage
 def act(s, j, mean, p):
     """Set the factor of slot j from its weight and the mean weight; the factor before."""
-    r = s.source[j]
+    r = s.tally[j]
     before = r.factor
     if r.outcomes >= max(p.min_obs, 1):
         r.factor = min(max(math.floor(100.0 * math.exp(r.log_weight) / mean + 0.5) / 100.0, p.low), p.high)

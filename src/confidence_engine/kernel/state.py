@@ -18,14 +18,14 @@ from confidence_engine.domain.instrument import CLASSES, INSTRUMENT_ROW, MAX_TIE
 from confidence_engine.domain.order import EXIT_NAMES
 
 __all__ = [
-    "ASSET", "BETA", "BOOK", "CALENDAR", "CLASS", "CROWD", "DAY", "DAYS", "HEAD", "ITEM", "ITEMS", "LEARNT", "LEVELS",
-    "PACE", "PENDING", "PENDINGS", "REGIME", "REGIME_FRAMES", "RING", "RING_BARS", "SESSION", "SESSIONS", "SLOT",
-    "SLOTS", "SOURCE", "SOURCES", "STATE_SCHEMA", "State", "TALLIES", "TALLY", "TALLY_ALL", "TALLY_EXIT",
-    "TALLY_GATE", "TALLY_LONG", "TALLY_PASSED", "TALLY_SHORT", "TALLY_TAKEN", "TREND", "UNDERLYING", "WATCHED",
-    "capacity", "record_of", "new_state", "state_hash",
+    "ASSET", "BETA", "BOOK", "CALENDAR", "CLASS", "CROWD", "DAY", "DAYS", "HEAD", "ITEM", "ITEMS", "LEVELS", "PACE",
+    "PENDING", "PENDINGS", "REGIME", "REGIME_FRAMES", "RING", "RING_BARS", "SESSION", "SESSIONS", "SLOT", "SLOTS",
+    "SOURCES", "STATE_SCHEMA", "State", "TALLIES", "TALLY", "TALLY_ALL", "TALLY_EXIT", "TALLY_GATE", "TALLY_LONG",
+    "TALLY_PASSED", "TALLY_SHORT", "TALLY_TAKEN", "TREND", "UNDERLYING", "capacity", "record_of", "new_state",
+    "state_hash",
 ]  # fmt: skip
 
-STATE_SCHEMA: Final = 1
+STATE_SCHEMA: Final = 2
 RING_BARS: Final = 512
 ITEMS: Final = 64
 DAYS: Final = 64
@@ -58,6 +58,7 @@ ASSET: Final = record_of(
     "decay", "variance", "variance_weight", "sigma", "warmth", "first_warm_ns:i", "volume_z", "silent", "volume_n:i",
     "frame:i", "frame_high", "frame_low", "frame_close", "frame_prior", "atr", "atr_n:i", "funding_ns:i",
     "seen_marks:i", "score_mean", "score_std", "score_ns:i", "score_horizon_ns:i",
+    "pending:i", "dropped:i", "unresolved:i", "watched_ns:i",
 )  # fmt: skip
 
 # The last RING_BARS bars: what the price was when a story was known, and how much it was expected to move.
@@ -87,9 +88,11 @@ ITEM: Final = record_of(
     "n_publishers:i", "n_documents:i", "asleep:i", "reading", "read_ns:i", "weight", "unsaid", "judged:u",
 )  # fmt: skip
 
-# Priors an asset class gives to assets that have no history yet.
+# Priors an asset class gives to assets that have no history yet; its market; the level of its trigger, the factor that
+# this gives, and what its stories lose on average.
 CLASS: Final = record_of(
     "annual_variance", "prior_spread2", "year_s", "centre", "spread2", "readings:i", "market:i", "frame:i", "looked:i",
+    "level", "factor", "loss", "outcomes:i",
 )  # fmt: skip
 
 # How much is said about an underlying: documents lately, those of this hour, and what is usual for the time.
@@ -107,7 +110,7 @@ BOOK: Final = record_of(
     "deadline_ns:i", "stop_ticks:i", "target_ticks:i", "trail_from", "trail_by", "best", "decision:i", "entry_id:i",
     "entry_leaves:i", "exit_id:i", "exit_leaves:i", "exit_why:i", "cancelled_id:i", "stop_id:i", "target_id:i",
     "trailed:i", "plan_lots:i", "plan_margin", "plan_until_ns:i", "last_gates:i", "rejected:i", "release_ns:i",
-    "limit_ticks:i", "cross:i", "plan_price",
+    "limit_ticks:i", "cross:i", "plan_price", "net_usd", "notional",
 )  # fmt: skip
 
 # How many sessions of a calendar were seen, and the last SESSIONS of them; row 0 is round the clock and stays empty.
@@ -119,22 +122,15 @@ PENDING: Final = record_of(
     "entry_price", "span_ns:i", "end_ns:i", "win", "loss", "cost",
 )  # fmt: skip
 
-# How many cases of an asset are open, what could not be followed, and what its position has made so far.
-WATCHED: Final = record_of("pending:i", "dropped:i", "unresolved:i", "scored_ns:i", "net_usd", "notional")
-
-# What became of the stories of one source; its slot is its stream id modulo SOURCES.
-SOURCE: Final = record_of(
-    "stream:i", "shared:i", "documents:i", "outcomes:i", "wins", "losses", "won", "lost", "log_weight", "factor",
+# Fading counts of outcomes and their net returns. The first SOURCES rows are the sources (slot = stream id modulo
+# SOURCES) with their weights, the rest what the TALLY_ names say.
+TALLY: Final = record_of(
+    "outcomes:i", "wins", "losses", "won", "lost", "log_weight", "factor", "stream:i", "shared:i", "documents:i",
 )  # fmt: skip
-
-# Fading counts of outcomes, and their net returns.
-TALLY: Final = record_of("outcomes:i", "wins", "losses", "won", "lost")
-TALLY_ALL, TALLY_LONG, TALLY_SHORT, TALLY_PASSED, TALLY_TAKEN, TALLY_GATE = range(6)
+TALLY_ALL, TALLY_LONG, TALLY_SHORT, TALLY_PASSED, TALLY_TAKEN, TALLY_GATE = range(SOURCES, SOURCES + 6)
 TALLY_EXIT: Final = TALLY_GATE + GATES
 TALLIES: Final = TALLY_EXIT + len(EXIT_NAMES)
 
-# What a class has learnt: the level of its trigger, the factor it gives, and what its stories lose on average.
-LEARNT: Final = record_of("level", "factor", "loss", "outcomes:i")
 # The last DAYS closes of a day's frame, as logarithms.
 DAY: Final = record_of("log_close")
 
@@ -165,10 +161,7 @@ class State(NamedTuple):
     stir: np.ndarray  # PACE [A, SLOTS]
     beta: np.ndarray  # BETA [A]
     pending: np.ndarray  # PENDING [A, PENDINGS]
-    watched: np.ndarray  # WATCHED [A]
-    source: np.ndarray  # SOURCE [SOURCES]
     tally: np.ndarray  # TALLY [TALLIES]
-    learnt: np.ndarray  # LEARNT [C]
     day: np.ndarray  # DAY [A, DAYS]
     trend: np.ndarray  # TREND [A]
 
@@ -200,9 +193,7 @@ def new_state(
         np.zeros(calendars, CALENDAR), np.zeros((calendars, SESSIONS), SESSION),
         np.zeros((size, REGIME_FRAMES), REGIME),
         np.zeros(size, CROWD), np.zeros((size, SLOTS), PACE), np.zeros((size, SLOTS), PACE), np.zeros(size, BETA),
-        np.zeros((size, PENDINGS), PENDING), np.zeros(size, WATCHED), np.zeros(SOURCES, SOURCE),
-        np.zeros(TALLIES, TALLY), np.zeros(len(CLASSES), LEARNT),
-        np.zeros((size, DAYS), DAY), np.zeros(size, TREND),
+        np.zeros((size, PENDINGS), PENDING), np.zeros(TALLIES, TALLY), np.zeros((size, DAYS), DAY), np.zeros(size, TREND),
     )  # fmt: skip
     state.inst[: len(rows)] = rows
     state.tier[: len(rows)] = tiers
@@ -224,8 +215,8 @@ def new_state(
         state.klass["market"][klass] = u
     state.beta["price"] = np.nan
     state.beta["beta"] = 1.0
-    state.source["factor"] = state.learnt["factor"] = 1.0
-    state.learnt["level"] = state.learnt["loss"] = 0.5
+    state.tally["factor"] = state.klass["factor"] = 1.0
+    state.klass["level"] = state.klass["loss"] = 0.5
     head = state.head[0]
     head.n_assets, head.n_underlyings = len(rows), len(underlying_classes)
     head.start_equity = head.balance = head.equity = head.peak_equity = head.day_equity = equity

@@ -72,6 +72,7 @@ from confidence_engine.kernel import (
     session,
     sizing,
 )
+from confidence_engine.kernel.feedback import UNDECIDED
 from confidence_engine.kernel.out import STATUS_NUMBER, STATUS_ORDER, STATUS_UNKNOWN_KIND, STATUS_UNSOUND
 
 __all__ = ["step"]
@@ -110,7 +111,8 @@ def step(s, event, p, out):
         ranking.observe(s, event.asset, event.ts_event, bar_close(event), p.ranking)
         s.book[event.asset].mark_price = bar_close(event)
         exits.reach(s, event.asset)
-        feedback.settle(s, event, out, p)
+        if s.asset[event.asset].pending > 0:  # a call hands over the whole state, which costs more than looking
+            feedback.settle(s, event, out, p)
     elif kind == TIMER:
         _timer(s, event, p, out)
     elif kind == SIGNAL:
@@ -159,6 +161,7 @@ def _timer(s, event, p, out):
     if timer_is_grid(event):
         market.settle(s, h.now_ns, p.market)
     if event.marks & BACKFILL:
+        _watch_due(s, event, p, out)
         return
     if h.now_ns // HOUR_NS != h.last_equity_ns // HOUR_NS:
         h.last_equity_ns = h.now_ns
@@ -198,17 +201,32 @@ def _judge_due(s, event, p, out):
 
 
 @stage
+def _watch_due(s, event, p, out):
+    """During backfill nothing is decided; what becomes of the stories is learnt all the same, whatever the account.
+
+    `due` 2 has been watched and is still to be judged by the first timer that decides.
+    """
+    h = s.head[0]
+    d = out.decisions[out.head[0].decisions]  # a row to work on, never counted
+    for i in range(h.n_assets):
+        a = s.asset[i]
+        if a.active and (a.due == 1 or s.told[s.inst[i].underlying].due == 1):
+            if a.due == 1:
+                a.due = 2
+            _weigh(s, i, event, d, p)
+            d.gates = UNDECIDED
+            feedback.watch(s, d, p.feedback)
+    for u in range(h.n_underlyings):
+        if s.told[u].due == 1:
+            s.told[u].due = 2
+
+
+@stage
 def _judge(s, i, event, p, out):
     """One asset: gap, confidence, gates; written in full when evidence lives, a position is open or a gate flips."""
     h, a, b, head = s.head[0], s.asset[i], s.book[i], out.head[0]
     d = out.decisions[head.decisions]
-    _describe(s, i, event, d)
-    market.measure(s, i, d)
-    evidence = divergence.measure(s, i, h.now_ns, d, p.divergence)
-    d.trigger *= regime.trigger(d.regime, p.regime)
-    horizons.measure(s, i, h.now_ns, d, p.horizons, p.narrative, p.divergence)
-    crowd.measure(s, i, h.now_ns, d, p.crowd, p.price)
-    confidence.judge(d, p.confidence)
+    evidence = _weigh(s, i, event, d, p)
     d.edge = ranking.edge(s, i, d, p.algos.style == algos.LIMIT, p.exits.hold_ns, p.ranking)
     d.gates = gates.data(s, i, h.now_ns, p.price.min_obs, p.price.stale_bars, p.gates)
     head.degraded += d.gates != 0
@@ -229,6 +247,20 @@ def _judge(s, i, event, p, out):
     else:
         _count(out, d.gates)
     a.seen_marks &= SYNTHETIC | ADJUSTED
+
+
+@stage
+def _weigh(s, i, event, d, p):
+    """The case of one asset, whatever the account may do about it; returns whether any evidence lives."""
+    now_ns = s.head[0].now_ns
+    _describe(s, i, event, d)
+    market.measure(s, i, d)
+    evidence = divergence.measure(s, i, now_ns, d, p.divergence)
+    d.trigger *= regime.trigger(d.regime, p.regime)
+    horizons.measure(s, i, now_ns, d, p.horizons, p.narrative, p.divergence)
+    crowd.measure(s, i, now_ns, d, p.crowd, p.price)
+    confidence.judge(d, p.confidence)
+    return evidence
 
 
 @stage

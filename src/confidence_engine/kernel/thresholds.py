@@ -35,7 +35,7 @@ def adapt(level, missed, allowed, rate):
 @stage
 def learn(s, k, won, p):
     """One settled case of class k that had passed the trigger; the factor before."""
-    r = s.learnt[k]
+    r = s.klass[k]
     before = r.factor
     r.level = min(max(adapt(r.level, 0.0 if won else 1.0, 1.0 - p.target, p.rate), 0.0), 1.0)
     r.factor = math.exp(math.log(p.reach) * (1.0 - 2.0 * r.level))
@@ -45,7 +45,7 @@ def learn(s, k, won, p):
 @stage
 def scaled(s, i, trigger, alone):
     """The trigger of asset i; lowered at most to `alone`, the gap that the price could make without a story."""
-    factor = s.learnt[s.inst[i].klass].factor
+    factor = s.klass[s.inst[i].klass].factor
     if factor < 1.0:
         return max(trigger * factor, min(trigger, alone))
     return trigger * factor
