@@ -9,7 +9,15 @@ import pytest
 
 from confidence_engine.wire import COMMANDS
 
-PAGES = ("README.md", "ARCHITECTURE.md", "CHANGELOG.md", "docs/simulation.md", "docs/results.md", "docs/speed.md")
+PAGES = (
+    "README.md",
+    "ARCHITECTURE.md",
+    "CHANGELOG.md",
+    "docs/simulation.md",
+    "docs/results.md",
+    "docs/speed.md",
+    "docs/crowd.md",
+)
 
 
 @pytest.mark.parametrize("page", PAGES)
