@@ -74,6 +74,7 @@ def test_news_of_another_year_is_no_better_than_chance(futures: Case, recorded: 
 
 
 FIELDS = ("gates", "side", "stories", "story", "z_story", "weight", "reaction", "gap", "trigger", "strength")
+FIELDS += ("findings", "crowd", "gap_short", "gap_mid", "gap_long", "anticipation", "market")
 
 
 def test_prices_times_ten_change_no_decision(futures: Case, futures_run: Result) -> None:

@@ -107,7 +107,7 @@ def test_several_publishers_are_broad_and_one_among_others_is_narrow() -> None:
 def hourly(s: Any, p: Any, counts: Any) -> None:
     """An hour after another with so many documents at its half."""
     for k, count in enumerate(counts):
-        crowd.settle(s, 0, START + k * HOUR_NS, p.crowd)
+        crowd.settle(s, START + k * HOUR_NS, p.crowd)
         for _ in range(int(count)):
             crowd.hear(s, signal(0, START + k * HOUR_NS + 30 * MINUTE_NS), p.crowd)
 
@@ -160,7 +160,7 @@ def test_chatter_is_unknown_in_the_first_week_and_normal_in_a_steady_stream() ->
     s, seen = make_state(), []
     for k, count in enumerate(counts):
         at = START + k * HOUR_NS
-        crowd.settle(s, 0, at, p.crowd)
+        crowd.settle(s, at, p.crowd)
         seen.append(crowd.chatter(s, 0, at, p.crowd))
         for minute in np.sort(rng.integers(0, 60, int(count))):
             crowd.hear(s, signal(0, at + int(minute) * MINUTE_NS), p.crowd)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from tests.kernel.world import BAR_NS, START, bar, decision, feed, make_params, make_state, signal, timer, walk
 
 from confidence_engine.domain.units import DAY_NS, HOUR_NS
-from confidence_engine.kernel import market, narrative
+from confidence_engine.kernel import divergence, market, narrative
 
 SEEDS = st.integers(0, 2**32 - 1)
 LN2 = math.log(2.0)
@@ -176,16 +176,15 @@ def test_what_is_said_of_the_market_is_no_prior_for_an_asset() -> None:
         assert (s.told[u].readings, s.klass[0].readings) == (1, learnt)
 
 
-def decided(share: float, own: float | None, told: float | None) -> np.ndarray:
-    """Decisions of a day in which something is said of asset 0 and of the market."""
+def decided(share: float, own: float, told: float | None) -> np.ndarray:
+    """Decisions of a few hours in which something is said of asset 0 and perhaps of the market."""
     p = make_params(price={"min_obs": 20}, divergence={"market_share": share})
     s, events = with_market(1), []
     for k, row in enumerate(walk(np.random.default_rng(4), 40)):
         close = START + (k + 1) * BAR_NS
         events.append(bar(s, 0, close, *row))
         if k == 30:
-            if own is not None:
-                events.append(signal(0, close, own, cluster=1))
+            events.append(signal(0, close, own, cluster=1))
             if told is not None:
                 events.append(signal(1, close, told, cluster=2))
         events.append(timer(close + 1))
@@ -207,6 +206,7 @@ def test_a_share_leans_on_a_case_and_makes_none() -> None:
     told = np.isfinite(alone["market"])
     assert told.any()
     assert leaning["gap"][told] == pytest.approx(alone["gap"][told] + 0.5 * alone["market"][told], rel=1e-9)
-    only = decided(1.0, None, 0.9)
-    assert np.all(only["gates"] & 1)  # no evidence of its own
-    assert np.all(only["side"] == 0)
+    p = make_params(divergence={"market_share": 1.0})
+    d = decision(market=0.9)
+    assert not divergence.measure(with_market(1), 0, START, d, p.divergence)
+    assert (d.side, d.gap) == (0, 0.0)

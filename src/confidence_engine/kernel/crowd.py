@@ -73,9 +73,13 @@ def hear(s, event, p):
 
 
 @stage
-def settle(s, u, now_ns, p):
+def settle(s, now_ns, p):
     """An hour that is over teaches how much is said at such an hour; silence teaches too."""
-    _roll(s, u, now_ns, p)
+    h = s.head[0]
+    if now_ns // HOUR_NS != h.talk_hour:
+        h.talk_hour = now_ns // HOUR_NS
+        for u in range(h.n_underlyings):
+            _roll(s, u, now_ns, p)
 
 
 @stage
@@ -87,7 +91,7 @@ def _roll(s, u, now_ns, p):
         return
     if c.hour > 0:
         c.expected = _expected(s, u, hour * HOUR_NS, p)
-        _learn(s.talk, u, c.hour, float(c.told), 1.0, p)
+        _learn(s.talk, u, c.hour, float(c.told), p)
     c.hour, c.told, c.expected_ns = hour, 0, hour * HOUR_NS
 
 
@@ -125,12 +129,11 @@ def _usual(paces, row, hour, p):
 
 
 @stage
-def _learn(paces, row, hour, x, a_week, p):
-    """Running means of all hours, the hour of the day and the hour of the week; `a_week` observations an hour slot."""
-    weeks = p.memory_weeks * a_week
-    _step(paces[row, 0], x, weeks * WEEK_HOURS)
-    _step(paces[row, 1 + hour % 24], x, weeks * 7.0)
-    _step(paces[row, 25 + hour % WEEK_HOURS], x, weeks)
+def _learn(paces, row, hour, x, p):
+    """Running means of all hours, the hour of the day and the hour of the week, from one value an hour."""
+    _step(paces[row, 0], x, p.memory_weeks * WEEK_HOURS)
+    _step(paces[row, 1 + hour % 24], x, p.memory_weeks * 7.0)
+    _step(paces[row, 25 + hour % WEEK_HOURS], x, p.memory_weeks)
 
 
 @stage
@@ -142,15 +145,22 @@ def _step(slot, x, obs):
 
 @stage
 def observe(s, i, p):
-    """How far the newest bar of asset i moved, in units of the volatility before it, at this hour of the week."""
+    """How far the newest bar of asset i moved, in units of the volatility before it; learnt when its hour is over."""
     a = s.asset[i]
     if a.n_bars < 2:
         return
-    one, two = s.ring[i, (a.n_bars - 2) % RING_BARS], s.ring[i, (a.n_bars - 1) % RING_BARS]
+    one = s.ring[i, (a.n_bars - 2) % RING_BARS]
+    hour = (a.close_ns - 1) // HOUR_NS
+    if hour != a.stir_hour:
+        if a.stir_n > 0:
+            _learn(s.stir, i, a.stir_hour, a.stir_sum / a.stir_n, p)
+        a.stir_hour, a.stir_sum, a.stir_n = hour, 0.0, 0
     if one.sigma > 0.0:
-        bars = price.bars_between(s, i, a.n_bars - 2, a.n_bars - 1)
-        stir = abs(math.log(two.price / one.price)) / (one.sigma * math.sqrt(bars))
-        _learn(s.stir, i, (two.close_ns - 1) // HOUR_NS, stir, max(HOUR_NS / a.bar_ns, 1.0), p)
+        expected = one.sigma
+        if a.close_ns - one.close_ns != a.bar_ns:
+            expected *= math.sqrt(price.bars_between(s, i, a.n_bars - 2, a.n_bars - 1))
+        a.stir_sum += abs(a.price / one.price - 1.0) / expected
+        a.stir_n += 1
 
 
 @stage
@@ -158,7 +168,7 @@ def stirred(s, i, from_ns, to_ns, p):
     """How much further than usual the hours between two times move, root mean square; 1 before a week is known."""
     a = s.asset[i]
     every = s.stir[i, 0]
-    if every.count * a.bar_ns < WEEK_HOURS * HOUR_NS or not every.centre > 0.0:
+    if every.count * max(a.bar_ns, HOUR_NS) < WEEK_HOURS * HOUR_NS or not every.centre > 0.0:
         return 1.0
     last = (to_ns - 1) // HOUR_NS
     first = max(min(from_ns // HOUR_NS, last), last - STIR_HOURS + 1)
@@ -221,12 +231,15 @@ def measure(s, i, now_ns, d, p, price_p):
     elif n_eff <= p.narrow_at and several and told.live >= p.narrow_stories:
         d.findings |= 1 << NARROW
         factor *= p.narrow
-    if d.reaction == d.reaction:
+    extreme = abs(told.z_story) >= p.extreme_z and sided >= p.one_sided
+    loud = _loud(s, u, now_ns, documents, p)
+    if (extreme or loud) and d.reaction == d.reaction:
         moved = abs(d.reaction) / stirred(s, i, told.since_ns, s.asset[i].close_ns, p)
-        if moved <= p.hype_move and _loud(s, u, now_ns, documents, p) and _untraded(s, i, p, price_p):
+        if loud and moved <= p.hype_move and _untraded(s, i, p, price_p):
             d.findings |= 1 << HYPE
             factor *= p.hype
-        factor *= _extreme(s, told, moved, sided, d, p)
+        if extreme:
+            factor *= _extreme(session.ago(s, i, told.since_ns), moved, d, p)
     d.crowd = min(max(factor, p.least), p.most)
 
 
@@ -244,14 +257,12 @@ def _untraded(s, i, p, price_p):
 
 
 @stage
-def _extreme(s, told, moved, sided, d, p):
-    """Factor where everyone says the same, louder than ever, and the price is done with it or does not care."""
-    if abs(told.z_story) < p.extreme_z or sided < p.one_sided:
-        return 1.0
+def _extreme(age_ns, moved, d, p):
+    """Factor where everyone says the same and the price is done with it, or does not care."""
     if moved >= p.spent_move:
         d.findings |= 1 << SPENT
         return p.spent
-    if moved <= p.ignored_move and session.ago(s, d.asset, told.since_ns) >= p.ignored_after_ns:
+    if moved <= p.ignored_move and age_ns >= p.ignored_after_ns:
         d.findings |= 1 << IGNORED
         return p.ignored
     return 1.0

@@ -44,11 +44,9 @@ def measure(s, i, now_ns, d, p, told_p, gap_p):
     if told.live > 0:
         reach = max(p.anticipation_ns, s.asset[i].bar_ns)
         d.anticipation = price.move(s, i, told.since_ns - reach, told.since_ns, gap_p.reaction_clip)
-    if told.newest_ns == 0 or session.ago(s, i, told.newest_ns) > p.long_ns:
+    if told.newest_ns == 0 or session.ago(s, i, told.newest_ns) > max(p.short_ns, p.mid_ns, p.long_ns):
         return
-    d.gap_short = _gap(s, i, u, now_ns, p.short_ns, told_p, gap_p)
-    d.gap_mid = _gap(s, i, u, now_ns, p.mid_ns, told_p, gap_p)
-    d.gap_long = _gap(s, i, u, now_ns, p.long_ns, told_p, gap_p)
+    _gaps(s, i, u, now_ns, d, p, told_p, gap_p)
     d.findings |= _stand(d.gap_short, d.side, ALIGNED_SHORT)
     d.findings |= _stand(d.gap_mid, d.side, ALIGNED_MID)
     d.findings |= _stand(d.gap_long, d.side, ALIGNED_LONG)
@@ -63,24 +61,47 @@ def _stand(gap, side, bit):
 
 
 @stage
-def _gap(s, i, u, now_ns, horizon_ns, told_p, gap_p):
-    """D_h; NaN where no story of the horizon is alive or the price at t0_h is not known."""
-    amount, pulled, age_pulled = 0.0, 0.0, 0.0
+def _gaps(s, i, u, now_ns, d, p, told_p, gap_p):
+    """D_h of the three horizons in one pass over the stories."""
+    short, mid, long = (0.0, 0.0, 0.0), (0.0, 0.0, 0.0), (0.0, 0.0, 0.0)
+    reach = max(p.short_ns, p.mid_ns, p.long_ns)
     for k in range(ITEMS):
         item = s.story[u, k]
         if item.n_documents == 0:  # slots are taken in order and never given back
             break
         old = float(session.ago(s, i, item.since_ns))
-        if old > horizon_ns:
-            continue
-        w = narrative.standing(s, u, item, told_p) * math.exp(-LN2 * 2.0 * old / horizon_ns)
-        if w >= told_p.w_min:
-            amount += w
-            pulled += w * item.polarity
-            age_pulled += w * float(now_ns - item.since_ns)
+        if old <= reach:
+            whole, since = narrative.standing(s, u, item, told_p), float(now_ns - item.since_ns)
+            short = _add(short, _left(whole, old, p.short_ns, told_p.w_min), item.polarity, since)
+            mid = _add(mid, _left(whole, old, p.mid_ns, told_p.w_min), item.polarity, since)
+            long = _add(long, _left(whole, old, p.long_ns, told_p.w_min), item.polarity, since)
+    centre, spread = narrative.yardstick(s, u, told_p)
+    d.gap_short = _gap(s, i, now_ns, short, centre, spread, told_p, gap_p)
+    d.gap_mid = _gap(s, i, now_ns, mid, centre, spread, told_p, gap_p)
+    d.gap_long = _gap(s, i, now_ns, long, centre, spread, told_p, gap_p)
+
+
+@stage
+def _left(whole, old, horizon_ns, w_min):
+    """Weight of a story in a horizon; 0 where it is older or too weak to live."""
+    if old > horizon_ns:
+        return 0.0
+    w = whole * math.exp(-LN2 * 2.0 * old / horizon_ns)
+    return w if w >= w_min else 0.0
+
+
+@stage
+def _add(sums, w, polarity, since):
+    """(amount, weighted polarity, weighted age) with one story more."""
+    return sums[0] + w, sums[1] + w * polarity, sums[2] + w * since
+
+
+@stage
+def _gap(s, i, now_ns, sums, centre, spread, told_p, gap_p):
+    """D_h; NaN where no story of the horizon is alive or the price at t0_h is not known."""
+    amount, pulled, aged = sums
     if amount == 0.0:
         return math.nan
-    centre, spread = narrative.yardstick(s, u, told_p)
     z = min(max((pulled / amount - centre) / spread, -told_p.z_clip), told_p.z_clip)
-    moved = price.since(s, i, now_ns - int(age_pulled / amount), gap_p.reaction_clip)
+    moved = price.since(s, i, now_ns - int(aged / amount), gap_p.reaction_clip)
     return amount / (amount + told_p.amount_half) * (z - gap_p.kappa * moved)

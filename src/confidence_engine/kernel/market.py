@@ -44,10 +44,10 @@ def measure(s, i, d):
 @stage
 def settle(s, now_ns, p):
     """Learn the return of every frame that is over; on the decision grid only, when its last bars are in."""
-    for k in range(len(s.klass)):
-        c = s.klass[k]
-        if now_ns // p.frame_ns > c.looked:
-            c.looked = now_ns // p.frame_ns
+    frame = now_ns // p.frame_ns
+    if frame > s.head[0].market_frame:
+        s.head[0].market_frame = frame
+        for k in range(len(s.klass)):
             _learn_frame(s, k, now_ns, p)
 
 

@@ -209,6 +209,12 @@ def at(s, i, ns):
     low, high = max(0, a.n_bars - RING_BARS), a.n_bars - 1
     if high < 0 or s.ring[i, low % RING_BARS].close_ns > ns:
         return -1
+    newest_ns, bar_ns = s.ring[i, high % RING_BARS].close_ns, s.inst[i].bar_ns
+    if ns >= newest_ns:
+        return high
+    guess = high - (newest_ns - ns + bar_ns - 1) // bar_ns  # right where no bar is missing since
+    if guess >= low and s.ring[i, guess % RING_BARS].close_ns <= ns < s.ring[i, (guess + 1) % RING_BARS].close_ns:
+        return guess
     while low < high:
         middle = (low + high + 1) // 2
         if s.ring[i, middle % RING_BARS].close_ns <= ns:

@@ -49,7 +49,7 @@ HEAD: Final = record_of(
     "now_ns:i", "n_assets:i", "n_underlyings:i", "decision_seq:i", "order_seq:i", "entry_seq:i", "clusters_full:i",
     "start_equity", "balance", "equity", "peak_equity", "gross", "net_usd", "used_margin", "realised", "fees",
     "funding", "turnover", "open_positions:i", "day:i", "day_equity", "day_trades:i", "week:i", "week_trades:i",
-    "halted:i", "gross_limit", "last_equity_ns:i", "unranked:i", "ranked_hour:i",
+    "halted:i", "gross_limit", "last_equity_ns:i", "unranked:i", "ranked_hour:i", "talk_hour:i", "market_frame:i",
 )  # fmt: skip
 
 # What the price says, a row an asset.
@@ -58,7 +58,7 @@ ASSET: Final = record_of(
     "decay", "variance", "variance_weight", "sigma", "warmth", "first_warm_ns:i", "volume_z", "silent", "volume_n:i",
     "frame:i", "frame_high", "frame_low", "frame_close", "frame_prior", "atr", "atr_n:i", "funding_ns:i",
     "seen_marks:i", "score_mean", "score_std", "score_ns:i", "score_horizon_ns:i",
-    "pending:i", "dropped:i", "unresolved:i", "watched_ns:i",
+    "pending:i", "dropped:i", "unresolved:i", "watched_ns:i", "stir_hour:i", "stir_sum", "stir_n:i",
 )  # fmt: skip
 
 # The last RING_BARS bars: what the price was when a story was known, and how much it was expected to move.
@@ -91,7 +91,7 @@ ITEM: Final = record_of(
 # Priors an asset class gives to assets that have no history yet; its market; the level of its trigger, the factor that
 # this gives, and what its stories lose on average.
 CLASS: Final = record_of(
-    "annual_variance", "prior_spread2", "year_s", "centre", "spread2", "readings:i", "market:i", "frame:i", "looked:i",
+    "annual_variance", "prior_spread2", "year_s", "centre", "spread2", "readings:i", "market:i", "frame:i",
     "level", "factor", "loss", "outcomes:i",
 )  # fmt: skip
 
@@ -193,7 +193,8 @@ def new_state(
         np.zeros(calendars, CALENDAR), np.zeros((calendars, SESSIONS), SESSION),
         np.zeros((size, REGIME_FRAMES), REGIME),
         np.zeros(size, CROWD), np.zeros((size, SLOTS), PACE), np.zeros((size, SLOTS), PACE), np.zeros(size, BETA),
-        np.zeros((size, PENDINGS), PENDING), np.zeros(TALLIES, TALLY), np.zeros((size, DAYS), DAY), np.zeros(size, TREND),
+        np.zeros((size, PENDINGS), PENDING), np.zeros(TALLIES, TALLY),
+        np.zeros((size, DAYS), DAY), np.zeros(size, TREND),
     )  # fmt: skip
     state.inst[: len(rows)] = rows
     state.tier[: len(rows)] = tiers

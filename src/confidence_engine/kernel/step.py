@@ -157,8 +157,8 @@ def _timer(s, event, p, out):
         narrative.measure(s, u, h.now_ns, p.narrative)
         if timer_is_grid(event):
             narrative.settle(s, u, p.narrative)
-            crowd.settle(s, u, h.now_ns, p.crowd)
     if timer_is_grid(event):
+        crowd.settle(s, h.now_ns, p.crowd)
         market.settle(s, h.now_ns, p.market)
     if event.marks & BACKFILL:
         _watch_due(s, event, p, out)
