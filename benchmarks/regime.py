@@ -9,13 +9,14 @@ the stage asks for. The states it finds: at every 500 bars the places it jumps t
 are states (natural breaks: least squared distance from the group's mean), a level belongs to the nearest
 group, the state is the group with most of the posterior, and a group bears the name of the world's state whose level
 is nearest. "levels given" draws the borders between the world's own levels instead: what is lost by finding the groups
-is the difference. A detection delay is the bars from a switch to the first right answer (never = infinite), a false switch a
-change of the answer to a wrong one.
+is the difference. A detection delay is the bars from a switch to the first right answer (never = infinite), a false
+switch a change of the answer to a wrong one.
 """
 
 from __future__ import annotations
 
 import argparse
+import itertools
 import math
 import time
 from typing import NamedTuple
@@ -181,7 +182,7 @@ def groups(home: np.ndarray, count: int) -> np.ndarray:
     for cut in reversed(cuts):
         edges.append(int(cut[edges[-1]]))
     edges = [0, *reversed(edges)]
-    return np.array([np.average(at[a:b], weights=home[a:b]) for a, b in zip(edges, edges[1:], strict=False)])
+    return np.array([np.average(at[a:b], weights=home[a:b]) for a, b in itertools.pairwise(edges)])
 
 
 def most_likely(levels: np.ndarray, middles: np.ndarray) -> np.ndarray:
@@ -242,8 +243,8 @@ def row(world: World, seeds: int) -> str:
     ratio, given = np.array(right) / np.array(best), np.array(named) / np.array(best)
     tails = "Gauss" if world.nu >= GAUSS else f"t{world.nu:.0f}"
     return (
-        f"| {world.name} | {tails} | {np.mean(best):.3f} | {np.mean(right):.3f} | {ratio.mean():.4f} ({ratio.min():.3f}) "
-        f"| {given.mean():.4f} ({given.min():.3f}) "
+        f"| {world.name} | {tails} | {np.mean(best):.3f} | {np.mean(right):.3f} "
+        f"| {ratio.mean():.4f} ({ratio.min():.3f}) | {given.mean():.4f} ({given.min():.3f}) "
         f"| {np.median(soonest):.0f} -> {np.median(late):.0f} | {np.median(late) / np.median(soonest):.2f} "
         f"| {np.mean(least):.2f} -> {np.mean(false):.2f} | {np.mean(false) / np.mean(least):.2f} |"
     )
@@ -265,8 +266,9 @@ def cost() -> str:
 
 def main(seeds: int) -> None:
     """Print the table."""
-    print("| world | shocks | oracle | found | ratio (worst seed) | levels given | median delay | ratio | false / 1,000 | ratio |")
-    print("|---|---|---|---|---|---|---|---|---|---|")
+    heads = ("world", "shocks", "oracle", "found", "ratio (worst seed)", "levels given")
+    heads += ("median delay", "ratio", "false / 1,000", "ratio")
+    print(f"| {' | '.join(heads)} |\n{'|---' * len(heads)}|")
     for world in BATTERY:
         print(row(world, seeds), flush=True)
     print(cost())

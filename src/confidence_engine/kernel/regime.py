@@ -267,7 +267,7 @@ def packed(s, i):
 @stage
 def _confirmed(x, y, z, middle):
     """Median of three classes, an unknown one standing in the middle; unknown where fewer than two are known."""
-    if (x == UNKNOWN) + (y == UNKNOWN) + (z == UNKNOWN) > 1:
+    if min(x, 1) + min(y, 1) + min(z, 1) < 2:
         return UNKNOWN
     x = middle if x == UNKNOWN else x
     y = middle if y == UNKNOWN else y
