@@ -19,7 +19,7 @@ from confidence_engine.report.explain import evidence_lines, explain, headlines,
 KEYS = {
     "symbol", "venue", "at", "action", "side", "synthetic", "narrative", "stories", "price", "score", "reaction_sigma",
     "gap", "trigger", "strength", "confidence", "calibrated", "gates", "size", "plan", "evidence", "newest",
-    "headlines", "account",
+    "headlines", "account", "regime",
 }  # fmt: skip
 
 number = st.floats(-5.0, 5.0) | st.just(math.nan)
@@ -76,6 +76,8 @@ CASES = [
     ({"side": 1, "stories": 1, "z_story": 1.0, "gap": 0.9, "strength": 0.3}, "The case is very strong"),
     ({"side": 0, "volume_z": 1.0}, "The market is busier than usual."),
     ({"side": 0, "volume_z": -1.0}, "The market is quieter than usual."),
+    ({"side": 0, "volume_z": -1.0, "regime": 4}, "The market is quieter than usual and prices swing wildly."),
+    ({"side": 0, "volume_z": 0.0, "regime": 2}, "Activity is normal."),
     ({"side": 0}, "How many take part is not known."),
 ]
 
