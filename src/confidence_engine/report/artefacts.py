@@ -139,8 +139,8 @@ def _tables(part: Path, instruments: tuple[Instrument, ...], result: Result, mad
     symbols = [one.symbol for one in instruments]
     decisions = _frame(result.decisions, symbols).with_columns(
         pl.Series("refused", [" ".join(gate_names(bits)) for bits in result.decisions["gates"].tolist()], pl.String),
-        pl.Series("volatility", [VOLATILITY_WORDS[bits & 7] for bits in result.decisions["regime"].tolist()], pl.String),
-        pl.Series("trend", [TREND_WORDS[bits >> 3 & 3] for bits in result.decisions["regime"].tolist()], pl.String),
+        pl.Series("volatility", [VOLATILITY_WORDS[k] for k in (result.decisions["regime"] & 7).tolist()], pl.String),
+        pl.Series("trend", [TREND_WORDS[k] for k in (result.decisions["regime"] >> 3 & 3).tolist()], pl.String),
     )
     decisions.write_parquet(part / "decisions.parquet")
     entries = _frame(result.entries, symbols).with_columns(_named("kind", KIND_NAMES), _named("why", EXIT_NAMES))
