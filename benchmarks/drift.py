@@ -5,7 +5,8 @@
 
 Every estimator of the kernel is fed bar by bar (1 % of the bars are missing, 2 % have no trade), then computed anew
 in a second pass: sums over the history with the weights written out, in 80-bit floats. Only the end of the history is
-summed: what lies before the 45 last time constants weighs less than 3e-20. The filter of the regime has no closed
+summed: what lies before the 45 last time constants weighs less than 3e-20 (where the regime's year has not passed so
+often, its sums begin from the state in the middle). The filter of the regime has no closed
 form; its last 20,000 bars are done again in 80-bit floats with a full transition matrix. Printed are relative errors.
 """
 
@@ -29,12 +30,13 @@ from confidence_engine.kernel.state import LEVELS, State, new_state
 BAR = 5 * MINUTE_NS
 BEGIN = 20_000 * DAY_NS
 CHUNK = 500_000
+"""Most bars that are made at once."""
 PRIOR = 0.8
 YEAR_S = 365 * 86_400.0
 REACH = 45.0
 """Time constants that a second pass looks back."""
 AGAIN = 20_000
-"""Bars of the filter that are done again."""
+"""Most bars of the filter that are done again."""
 Long = np.longdouble
 
 
@@ -45,7 +47,7 @@ class Piece(NamedTuple):
     rows: np.ndarray
 
 
-def piece(number: int, count: int) -> Piece:
+def piece(number: int, begin: int, count: int) -> Piece:
     """One chunk of the history, the same whenever it is asked for: volatility in spells, gaps, bars without a trade."""
     rng = np.random.default_rng([7, number])
     spells = np.repeat(np.exp(rng.normal(0.0, 0.6, count // 250 + 1)), 250)[:count]
@@ -55,7 +57,7 @@ def piece(number: int, count: int) -> Piece:
     reach = np.abs(rng.normal(0.0, 0.001, (2, count)))
     high, low = np.maximum(opened, close) * (1.0 + reach[0]), np.minimum(opened, close) * (1.0 - reach[1])
     volume = np.where(rng.random(count) < 0.02, 0.0, rng.lognormal(3.0, 1.0, count))
-    at = BEGIN + BAR * (number * CHUNK + np.arange(1, count + 1, dtype=np.int64))
+    at = BEGIN + BAR * (begin + np.arange(1, count + 1, dtype=np.int64))
     kept = rng.random(count) > 0.01
     return Piece(at[kept], np.column_stack([opened, high, low, close, volume])[kept])
 
@@ -67,9 +69,9 @@ def events(one: Piece) -> np.ndarray:
 
 def pieces(bars: int, last: int | None = None) -> Any:
     """The history in chunks, or the chunks that hold its `last` bars."""
-    count = -(-bars // CHUNK)
-    first = 0 if last is None else max(0, (bars - last) // CHUNK)
-    return (piece(k, min(CHUNK, bars - k * CHUNK)) for k in range(first, count))
+    chunk = min(CHUNK, bars // 4)
+    first = 0 if last is None else max(0, (bars - last) // chunk)
+    return (piece(k, begin, min(chunk, bars - begin)) for k, begin in enumerate(range(0, bars, chunk)) if k >= first)
 
 
 def fresh() -> tuple[State, np.ndarray]:
@@ -101,7 +103,7 @@ def weigh(s, tape, params, left, step_home, step_seen, home, seen):
         w = step_home * math.exp((left - 1 - k) * math.log1p(-step_home))
         for j in range(LEVELS):
             _add(home, j, w * (r.fat[j] + r.middle[j] + r.thin[j]))
-        _add(seen, int(math.floor(r.level + 0.5)), step_seen * math.exp((left - 1 - k) * math.log1p(-step_seen)))
+        _add(seen, math.floor(r.level + 0.5), step_seen * math.exp((left - 1 - k) * math.log1p(-step_seen)))
 
 
 @numba.njit(error_model="numpy")
@@ -187,7 +189,9 @@ def _slot_errors(state: State, p: Any, x: np.ndarray, hours: np.ndarray) -> dict
         )
         if len(mine) == 2 * use + 1:
             kernel = weights[::-1].astype(float)  # newest first: what a centre was made of
-            centres = np.convolve(mine.astype(float), kernel, "valid")[:-1]  # before each of the last observations
+            size = len(mine) + len(kernel)
+            both = np.fft.irfft(np.fft.rfft(mine.astype(float), size) * np.fft.rfft(kernel, size), size)
+            centres = both[len(kernel) - 1 : len(mine) - 1]  # before each of the last observations
             apart = np.abs(mine[-len(centres) :] - centres)[-use:]
             anew = (weights[-len(apart) :] * apart).sum()
             worst["volume deviations"] = max(worst["volume deviations"], off(slot["deviation"], anew))
@@ -224,17 +228,17 @@ def regime_errors(before: State, after: State, params: np.ndarray, tapes: list[n
     }
 
 
-def filter_errors(before: State, after: State, params: np.ndarray, tape: np.ndarray) -> dict[str, float]:
-    """The filter over the bars of `tape` once more, in 80 bits and with the transitions written out as a matrix."""
+def filter_errors(before: State, after: State, params: np.ndarray, one: Piece) -> dict[str, float]:
+    """The filter over the bars of `one` once more, in 80 bits and with the transitions written out as a matrix."""
     old, new, p = before.regime[0, 0], after.regime[0, 0], params[0].regime
     tails = np.stack([old.fat, old.middle, old.thin]).astype(Long)
     jumps, home, switch = old.jumps.astype(Long), old.home.astype(Long), Long(old.switch)
     last, last_ns, year = Long(old.last), int(old.last_ns), YEAR_S * SECOND_NS / BAR
-    for event in tape:
-        close, passed = Long(event["x"][3]), max(1.0, round((int(event["ts_event"]) - last_ns) / BAR))
+    for close_ns, close in zip(one.close_ns.tolist(), one.rows[:, 3].astype(Long), strict=True):
+        passed = max(1, round((close_ns - last_ns) / BAR))
         x = np.log(close / last) / np.sqrt(passed * Long(PRIOR) ** 2 / year)
         tails, jumps, home, switch = again(x, (1 - switch) ** passed, tails, jumps, home, Long(2.0 / year), p)
-        last, last_ns = close, int(event["ts_event"])
+        last, last_ns = close, close_ns
     level = (tails.sum(axis=0) * np.arange(LEVELS)).sum()
     seen = tails.sum(axis=0) > 1e-12
     mine = new.fat + new.middle + new.thin
@@ -280,22 +284,24 @@ def errors(bars: int) -> dict[str, float]:
     state, params = fresh()
     year = YEAR_S * SECOND_NS / BAR
     look = min(int(REACH * year / 2), bars // 2)
-    turn = max(0, (bars - look) // CHUNK)
-    before, tapes = state, []
+    chunk = min(CHUNK, bars // 4)
+    again_bars = min(AGAIN, bars // 200)
+    turn, last = (bars - look) // chunk, -(-bars // chunk) - 1
+    tapes = []
     for k, one in enumerate(pieces(bars)):
         if k == turn:
             before = State(*(array.copy() for array in state))
         tape = events(one)
         if k >= turn:
             tapes.append(tape)
-        if k == -(-bars // CHUNK) - 1:
-            observe_all(state, tape[:-AGAIN], params)
+        if k == last:
+            observe_all(state, tape[:-again_bars], params)
             late = State(*(array.copy() for array in state))
-            tape = tape[-AGAIN:]
+            tape = tape[-again_bars:]
         observe_all(state, tape, params)
     found = price_errors(state, params, bars)
-    found |= filter_errors(late, state, params, tapes[-1][-AGAIN:])
-    found |= regime_errors(before, state, params, tapes) if turn > 0 else {}
+    found |= filter_errors(late, state, params, Piece(one.close_ns[-again_bars:], one.rows[-again_bars:]))
+    found |= regime_errors(before, state, params, tapes)
     return found | narrative_errors(params, bars)
 
 

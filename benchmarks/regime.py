@@ -2,6 +2,7 @@
 
     python benchmarks/regime.py              # the battery (20 seeds a row) and the cost of an update
     python benchmarks/regime.py --seeds 5    # quicker
+    python benchmarks/regime.py --home HOME  # instead: the classes of the stored BTC perpetual, by timeframe and day
 
 Every world is 90 days of 5-minute bars; its levels, durations, transitions and the error of the class prior are drawn
 per seed and the filter is told none of them, only how many states there are. Figures start after the 14 days that
@@ -9,15 +10,17 @@ the stage asks for. The states it finds: at every 500 bars the places it jumps t
 are states (natural breaks: least squared distance from the group's mean), a level belongs to the nearest
 group, the state is the group with most of the posterior, and a group bears the name of the world's state whose level
 is nearest. "levels given" draws the borders between the world's own levels instead: what is lost by finding the groups
-is the difference. A detection delay is the bars from a switch to the first right answer (never = infinite), a false switch a
-change of the answer to a wrong one.
+is the difference. A detection delay is the bars from a switch to the first right answer (never = infinite), a false
+switch a change of the answer to a wrong one.
 """
 
 from __future__ import annotations
 
 import argparse
+import itertools
 import math
 import time
+from pathlib import Path
 from typing import NamedTuple
 
 import numba
@@ -27,6 +30,7 @@ from confidence_engine.domain import event as ev
 from confidence_engine.domain.instrument import CLASSES, Instrument, instrument_rows
 from confidence_engine.domain.params import params_record
 from confidence_engine.domain.units import DAY_NS, MINUTE_NS, SECOND_NS
+from confidence_engine.feeds.store import Store
 from confidence_engine.kernel import regime
 from confidence_engine.kernel.params import Params
 from confidence_engine.kernel.state import LEVELS, new_state
@@ -68,7 +72,7 @@ BATTERY = (
 )
 
 
-class Path(NamedTuple):
+class History(NamedTuple):
     """Returns, the true states, and what only the oracle knows."""
 
     moves: np.ndarray
@@ -78,7 +82,7 @@ class Path(NamedTuple):
     stays: np.ndarray
 
 
-def draw(world: World, seed: int) -> Path:
+def draw(world: World, seed: int) -> History:
     """One path of the world: a Markov chain over states, shocks of unit variance."""
     rng = np.random.default_rng([seed, world.states, int(world.nu)])
     count = world.states
@@ -101,7 +105,7 @@ def draw(world: World, seed: int) -> Path:
         shocks = rng.standard_t(world.nu, BARS) * math.sqrt((world.nu - 2.0) / world.nu)
     else:
         shocks = rng.standard_normal(BARS)
-    return Path(levels[states] * (shocks + drifts[states]), states, levels, drifts, chain)
+    return History(levels[states] * (shocks + drifts[states]), states, levels, drifts, chain)
 
 
 @numba.njit(error_model="numpy")
@@ -181,7 +185,7 @@ def groups(home: np.ndarray, count: int) -> np.ndarray:
     for cut in reversed(cuts):
         edges.append(int(cut[edges[-1]]))
     edges = [0, *reversed(edges)]
-    return np.array([np.average(at[a:b], weights=home[a:b]) for a, b in zip(edges, edges[1:], strict=False)])
+    return np.array([np.average(at[a:b], weights=home[a:b]) for a, b in itertools.pairwise(edges)])
 
 
 def most_likely(levels: np.ndarray, middles: np.ndarray) -> np.ndarray:
@@ -190,7 +194,7 @@ def most_likely(levels: np.ndarray, middles: np.ndarray) -> np.ndarray:
     return np.stack([levels[:, near == k].sum(axis=1) for k in range(len(middles))], axis=1).argmax(axis=1)
 
 
-def found(world: World, path: Path) -> tuple[np.ndarray, np.ndarray]:
+def found(world: World, path: History) -> tuple[np.ndarray, np.ndarray]:
     """States that the stage finds by its own groups, and with the world's levels as their middles.
 
     By drift where all levels are one.
@@ -242,8 +246,8 @@ def row(world: World, seeds: int) -> str:
     ratio, given = np.array(right) / np.array(best), np.array(named) / np.array(best)
     tails = "Gauss" if world.nu >= GAUSS else f"t{world.nu:.0f}"
     return (
-        f"| {world.name} | {tails} | {np.mean(best):.3f} | {np.mean(right):.3f} | {ratio.mean():.4f} ({ratio.min():.3f}) "
-        f"| {given.mean():.4f} ({given.min():.3f}) "
+        f"| {world.name} | {tails} | {np.mean(best):.3f} | {np.mean(right):.3f} "
+        f"| {ratio.mean():.4f} ({ratio.min():.3f}) | {given.mean():.4f} ({given.min():.3f}) "
         f"| {np.median(soonest):.0f} -> {np.median(late):.0f} | {np.median(late) / np.median(soonest):.2f} "
         f"| {np.mean(least):.2f} -> {np.mean(false):.2f} | {np.mean(false) / np.mean(least):.2f} |"
     )
@@ -263,12 +267,41 @@ def cost() -> str:
     return f"{np.median(spent[1:]):.2f} us a bar for three timeframes; {state.regime[0].nbytes / 1024:.1f} KiB an asset"
 
 
+@numba.njit(error_model="numpy")
+def classify(s, events, params, said):
+    """The packed regime after every bar."""
+    for t in range(len(events)):
+        regime.observe(s, 0, events[t], params[0].regime)
+        said[t] = regime.packed(s, 0)
+
+
+def recorded(home: Path) -> None:
+    """Shares of the classes, their changes, what the next hour moves after each, and a month of days."""
+    rows = Store(home).bars("BTC/USDT", "binance-perp", BAR)
+    columns = tuple(np.array(rows[name]) for name in "ohlcv")
+    events = ev.bar_events(np.array(rows["close_ns"]), np.array(rows["close_ns"]) + SECOND_NS, 0, 1, columns)
+    said, (state, params) = np.zeros(len(events), np.int64), fresh()
+    classify(state, events, params, said)
+    for name, shift, mask in (("confirmed", 0, 7), ("5 min", 5, 7), ("1 h", 10, 7), ("4 h", 15, 7), ("trend", 3, 3)):
+        one = said >> shift & mask
+        shares = " ".join(f"{share:6.1%}" for share in np.bincount(one, minlength=5) / len(one))
+        print(f"{name:<10} {shares}   {(np.diff(one) != 0).sum() / len(one) * 288:.1f} changes a day")
+    squares = np.append(np.diff(np.log(columns[3])) ** 2, np.zeros(12))
+    ahead = np.sqrt(np.convolve(squares, np.ones(12), "valid"))[: len(said) - 13]
+    for k, word in enumerate(regime.VOLATILITY_WORDS):
+        print(f"{word:<10} next hour {np.median(ahead[said[: len(ahead)] & 7 == k]):.2%}")
+    days = rows["close_ns"].astype("datetime64[ns]").astype("datetime64[D]")
+    for day in np.arange(np.datetime64("2023-03-05"), np.datetime64("2023-04-05")):
+        shares = np.bincount(said[days == day] & 7, minlength=5) / max((days == day).sum(), 1)
+        told = zip(regime.VOLATILITY_WORDS, shares, strict=True)
+        print(day, " ".join(f"{word} {share:4.0%}" for word, share in told))
+
+
 def main(seeds: int) -> None:
     """Print the table."""
-    print(
-        "| world | shocks | oracle | found | ratio (worst seed) | levels given | median delay | ratio | false / 1,000 | ratio |"
-    )
-    print("|---|---|---|---|---|---|---|---|---|---|")
+    heads = ("world", "shocks", "oracle", "found", "ratio (worst seed)", "levels given")
+    heads += ("median delay", "ratio", "false / 1,000", "ratio")
+    print(f"| {' | '.join(heads)} |\n{'|---' * len(heads)}|")
     for world in BATTERY:
         print(row(world, seeds), flush=True)
     print(cost())
@@ -277,4 +310,9 @@ def main(seeds: int) -> None:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seeds", type=int, default=20)
-    main(parser.parse_args().seeds)
+    parser.add_argument("--home", type=Path)
+    given = parser.parse_args()
+    if given.home:
+        recorded(given.home)
+    else:
+        main(given.seeds)

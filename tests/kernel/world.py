@@ -60,8 +60,11 @@ def make_state(
 
 
 def make_params(**stages: dict[str, Any]) -> Any:
-    """The record a step reads, `make_params(price={"min_obs": 20})` with defaults elsewhere."""
-    tree = Params()
+    """The record a step reads, `make_params(price={"min_obs": 20})` with defaults elsewhere.
+
+    The regime is not followed unless asked for: uncompiled its 48 levels cost as much as all other stages together.
+    """
+    tree = Params(regime=Params().regime._replace(follow=False))
     return params_record(tree._replace(**{k: getattr(tree, k)._replace(**v) for k, v in stages.items()}))[0]
 
 

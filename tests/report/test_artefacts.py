@@ -69,7 +69,7 @@ def test_a_run_is_its_files_and_no_others(run: Path) -> None:
 @pytest.mark.parametrize(
     ("table", "rows", "named"),
     [
-        ("decisions", "decisions", ("symbol", "refused")),
+        ("decisions", "decisions", ("symbol", "refused", "volatility", "trend")),
         ("fills", "entries", ("symbol",)),
         ("orders", "intents", ("symbol",)),
         ("marks", "marks", ("symbol",)),

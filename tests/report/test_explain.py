@@ -22,7 +22,7 @@ from confidence_engine.report.explain import evidence_lines, explain, headlines,
 KEYS = {
     "symbol", "venue", "at", "action", "side", "synthetic", "narrative", "stories", "price", "score", "reaction_sigma",
     "gap", "trigger", "strength", "confidence", "calibrated", "quality", "conviction", "gates", "size", "plan",
-    "evidence", "newest", "headlines", "account", "market", "horizons", "crowd",
+    "evidence", "newest", "headlines", "account", "market", "horizons", "crowd", "regime",
 }  # fmt: skip
 
 number = st.floats(-5.0, 5.0) | st.just(math.nan)
@@ -81,6 +81,8 @@ CASES = [
     ({"side": 1, "gap": 0.9, "strength": 0.3, "quality": 3.9}, "The case is very strong and hardly founded;"),
     ({"side": 0, "volume_z": 1.0}, "The market is busier than usual."),
     ({"side": 0, "volume_z": -1.0}, "The market is quieter than usual."),
+    ({"side": 0, "volume_z": -1.0, "regime": 4}, "The market is quieter than usual and prices swing wildly."),
+    ({"side": 0, "volume_z": 0.0, "regime": 2}, "Activity is normal."),
     ({"side": 0}, "How many take part is not known."),
 ]
 

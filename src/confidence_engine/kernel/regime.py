@@ -262,10 +262,7 @@ def packed(s, i):
 @stage
 def _confirmed(x, y, z, middle):
     """Median of three classes, an unknown one standing in the middle; unknown where fewer than two are known."""
-    unknown = 0
-    for one in (x, y, z):  # counted, because two NumPy truths add up to one where the compiler is off
-        unknown += 1 if one == UNKNOWN else 0
-    if unknown > 1:
+    if min(x, 1) + min(y, 1) + min(z, 1) < 2:
         return UNKNOWN
     x = middle if x == UNKNOWN else x
     y = middle if y == UNKNOWN else y

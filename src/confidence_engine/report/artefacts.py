@@ -31,6 +31,7 @@ from confidence_engine.drivers.sources import Sources
 from confidence_engine.evaluate.summary import Figures
 from confidence_engine.feeds.assemble import Window
 from confidence_engine.kernel.out import LESSON_NAMES
+from confidence_engine.kernel.regime import TREND_WORDS, VOLATILITY_WORDS
 from confidence_engine.report.chart import Picture, chart
 
 __all__ = [
@@ -141,7 +142,9 @@ def refuse_foreign(folder: Path) -> None:
 def _tables(part: Path, instruments: tuple[Instrument, ...], result: Result, made: Figures) -> None:
     symbols = [one.symbol for one in instruments]
     decisions = _frame(result.decisions, symbols).with_columns(
-        pl.Series("refused", [" ".join(gate_names(bits)) for bits in result.decisions["gates"].tolist()], pl.String)
+        pl.Series("refused", [" ".join(gate_names(bits)) for bits in result.decisions["gates"].tolist()], pl.String),
+        pl.Series("volatility", [VOLATILITY_WORDS[k] for k in (result.decisions["regime"] & 7).tolist()], pl.String),
+        pl.Series("trend", [TREND_WORDS[k] for k in (result.decisions["regime"] >> 3 & 3).tolist()], pl.String),
     )
     decisions.write_parquet(part / "decisions.parquet")
     entries = _frame(result.entries, symbols).with_columns(_named("kind", KIND_NAMES), _named("why", EXIT_NAMES))

@@ -21,6 +21,7 @@ from confidence_engine.domain.instrument import Instrument
 from confidence_engine.domain.trading import trading_time, wall_time
 from confidence_engine.domain.units import DAY_NS, format_duration, format_time
 from confidence_engine.feeds.calendar import sessions
+from confidence_engine.kernel import regime
 from confidence_engine.kernel.state import State
 from confidence_engine.text.reading import Readings
 
@@ -62,6 +63,7 @@ def explain(
             "volume_z": _number(decision.volume_z),
             "warmth": _number(decision.warmth),
         },
+        "regime": regime.words(int(decision.regime)),
         "score": _score(decision),
         "reaction_sigma": _number(decision.reaction),
         "gap": _number(decision.gap) if decision.side else None,
@@ -261,13 +263,13 @@ def _read(row: np.void) -> dict[str, Any]:
 def evidence_lines(decision: np.record) -> list[str]:
     """Two to four sentences without a digit."""
     if not decision.side:
-        return ["There is no live story to act on.", f"{_activity(decision)}."]
+        return ["There is no live story to act on.", f"{_activity(decision)}{_wildness(decision)}."]
     lines = []
     if decision.stories:
         lines += [f"The story is {_lean(decision.z_story)} compared with earlier ones.", _since(decision)]
     if math.isfinite(decision.score_z):
         lines.append(f"The score is {_lean(decision.score_z)} by its own measure.")
-    return [*lines, f"{_case(decision)}; {_activity(decision).lower()}."]
+    return [*lines, f"{_case(decision)}; {_activity(decision).lower()}{_wildness(decision)}."]
 
 
 def _lean(z: float) -> str:
@@ -320,3 +322,10 @@ def _activity(decision: np.record) -> str:
     if decision.volume_z > 0.5:
         return "The market is busier than usual"
     return "The market is quieter than usual" if decision.volume_z < -0.5 else "Activity is normal"
+
+
+def _wildness(decision: np.record) -> str:
+    """How far prices swing, where that is out of the ordinary for this asset."""
+    words = {regime.LOW: "swing little", regime.HIGH: "swing widely", regime.EXTREME: "swing wildly"}
+    word = words.get(int(decision.regime) & 7)
+    return f" and prices {word}" if word else ""
