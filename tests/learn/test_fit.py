@@ -55,6 +55,7 @@ def test_marks_are_what_counting_says() -> None:
 
 
 @pytest.mark.skipif(not TORCH, reason="the extra learn is not installed")
+@pytest.mark.filterwarnings("ignore:.*LeafSpec:FutureWarning")  # torch's own exporter
 def test_the_exported_network_says_what_the_trained_one_says(tmp_path: Path) -> None:
     import onnxruntime
     import torch
