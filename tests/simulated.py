@@ -61,7 +61,7 @@ def config_file(folder: Path, **changes: str) -> Path:
     """The world's config in `folder`; a keyword replaces one line's value, as evidence='["score"]'."""
     made = world()
     path = write_simulated(folder, made.underlyings, made.ticks, WARMUP_DAYS)
-    text = path.read_text("utf-8")
+    text = path.read_text("utf-8") + '\n[text]\nbackend = "cues"\n'  # as `replayed` reads; needs no model
     for key, value in changes.items():
         lines = [line for line in text.splitlines() if not line.startswith(f"{key} =")]
         at = lines.index("[agent]")

@@ -51,7 +51,10 @@ GROUPS: Final[dict[str, str]] = {
 }
 
 READERS: Final[dict[str, Row]] = {
+    "embedded": Row("confidence_engine.text.embedded:EmbeddedReader", "the shipped network and table; the default"),
+    "hashed": Row("confidence_engine.text.hashed:HashedReader", "the shipped table of words and cues alone"),
     "cues": Row("confidence_engine.text.cues:CueReader", "direction verbs, beat and miss, inversion, negation"),
+    "finbert": Row("confidence_engine.text.finbert:FinbertReader", "a model of yours, from a folder or the hub"),
 }
 
 

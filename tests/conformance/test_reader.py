@@ -5,12 +5,14 @@ from __future__ import annotations
 import math
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from tests.text.tiny_model import tiny_model
 
+from confidence_engine.cli.readers import reader_for
 from confidence_engine.domain.ports import Reader
 from confidence_engine.text.reading import BACKENDS
-from confidence_engine.wire import READERS, resolve
+from confidence_engine.wire import READERS
 
 HEADLINES = [
     "Bitcoin rises 5% after ETF approval",
@@ -33,10 +35,15 @@ ODD = [
 ]
 
 
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A model for `finbert` to read with."""
+    return str(tiny_model(tmp_path_factory.mktemp("tiny"), {0: "positive", 1: "negative", 2: "neutral"}))
+
+
 @pytest.fixture(params=sorted(READERS))
-def reader(request: pytest.FixtureRequest) -> Reader:
-    made: Reader = resolve(READERS[request.param])()
-    return made
+def reader(request: pytest.FixtureRequest, tiny: str) -> Reader:
+    return reader_for(request.param, tiny)
 
 
 def test_the_table_and_the_config_name_the_same_readers() -> None:
@@ -64,10 +71,11 @@ def test_odd_and_long_texts_do_not_raise(reader: Reader) -> None:
         _sound(reading.p_negative, reading.p_neutral, reading.p_positive)
 
 
+@settings(max_examples=25, suppress_health_check=[HealthCheck.too_slow], deadline=None)
 @given(texts=st.lists(st.text(max_size=300), max_size=4))
-def test_probabilities_are_sound_for_any_text(texts: list[str]) -> None:
-    for row in READERS.values():
-        read = resolve(row)().read(texts)
+def test_probabilities_are_sound_for_any_text(tiny: str, texts: list[str]) -> None:
+    for name in READERS:
+        read = reader_for(name, tiny).read(texts)
         assert len(read) == len(texts)
         for reading in read:
             _sound(reading.p_negative, reading.p_neutral, reading.p_positive)

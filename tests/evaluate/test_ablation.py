@@ -47,7 +47,7 @@ def rows() -> dict[str, ablation.Row]:
     )
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(ablation, "parts", lambda config, sources: tuple(some))
-        found = ablate(one.config, one.sources, lambda name: CueReader(), one.window, draws=200)
+        found = ablate(one.config, one.sources, lambda text: CueReader(), one.window, draws=200)
     return {row.name: row for row in found}
 
 

@@ -40,16 +40,18 @@ def ablate(
     """Neutralise each stage, source and gate in turn, and compare the figures."""
     import msgspec
 
+    from confidence_engine.cli.readers import reader_for
     from confidence_engine.cli.warm import compile_kernel
     from confidence_engine.evaluate import ablation
-    from confidence_engine.wire import READERS, resolve
+    from confidence_engine.feeds.store import Store
 
     loaded, sources, window = _given(ctx, config, start, end, symbols, world, days)
     compile_kernel()
     with progress() as bar:
         task = bar.add_task("parts", total=1)
         moved: Callable[[int, int], None] = lambda done, of: bar.update(task, completed=done, total=of)  # noqa: E731
-        rows = ablation.ablate(loaded, sources, lambda name: resolve(READERS[name])(), window, moved)
+        kept = Store(home(ctx)).folder
+        rows = ablation.ablate(loaded, sources, lambda p: reader_for(p.backend, p.model, kept), window, moved)
     payload = {"synthetic": sources.synthetic, "agent": loaded.agent.name, "rows": msgspec.to_builtins(rows)}
     emit(as_json, payload, lambda: _page(rows, loaded.agent.name, sources.synthetic))
 

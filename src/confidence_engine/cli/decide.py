@@ -31,16 +31,16 @@ def decide(
     as_json: Json = False,
 ) -> None:
     """Explain the decision on one symbol as of a moment."""
+    from confidence_engine.cli.readers import reader_for
     from confidence_engine.cli.warm import compile_kernel, told_when_slow
     from confidence_engine.config import load
     from confidence_engine.domain.errors import UsageError
     from confidence_engine.domain.units import parse_time
     from confidence_engine.feeds.store import Store
     from confidence_engine.report.moment import decide_at
-    from confidence_engine.wire import READERS, resolve
 
     loaded = load(config)
-    reader = resolve(READERS[loaded.text.backend])()
+    reader = reader_for(loaded.text.backend, loaded.text.model, Store(home(ctx)).folder)
     at_ns, load_ns = parse_time(at), None if since is None else parse_time(since)
     if load_ns is not None and load_ns >= at_ns:
         raise UsageError(f"--since {since} is not before --at {at}")

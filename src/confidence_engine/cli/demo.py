@@ -54,7 +54,7 @@ def demo(
     run, summary = run_once(config, store, start, end, None, folder / "runs", False)
     note(f"the same prices with stories that carry no information, {CONTROLS} draws")
     mute = (_world(seed + k, begin, days, 0.0).documents for k in range(CONTROLS))
-    silent = _ranges([_unstored(config, told._replace(documents=said), start, end) for said in mute])
+    silent = _ranges([_unstored(config, store, told._replace(documents=said), start, end) for said in mute])
     shown = _last_entry(config, store, run, begin)
     payload = {"simulated": True, "seed": seed, "replay": summary, "without_information": silent, "decision": shown}
     emit(as_json, payload | {"folder": run}, lambda: _page(summary_table(summary, run), summary, silent, shown))
@@ -100,15 +100,15 @@ def _clear_other(store: Store, name: str) -> None:
             write_manifest(store.folder, Manifest())
 
 
-def _unstored(config: Config, world: World, start_ns: int, end_ns: int) -> dict[str, Any]:
+def _unstored(config: Config, store: Store, world: World, start_ns: int, end_ns: int) -> dict[str, Any]:
     """The figures of a world that is not kept: the same market, stories drawn without looking at it."""
+    from confidence_engine.cli.readers import reader_for
     from confidence_engine.drivers import replay as driver
     from confidence_engine.drivers.sources import of_world
     from confidence_engine.evaluate.summary import figures, summarise
-    from confidence_engine.wire import READERS, resolve
 
     sources = of_world(config, world)
-    readings = driver.read(config, sources, resolve(READERS[config.text.backend])())
+    readings = driver.read(config, sources, reader_for(config.text.backend, config.text.model, store.folder))
     window = driver.window_of(config, start_ns, end_ns)
     tape = driver.compose(config, sources, readings, window)
     result = driver.play(config, sources.instruments, tape.events)
@@ -119,15 +119,15 @@ def _last_entry(config: Config, store: Store, run: Path, load_ns: int) -> dict[s
     """The last decision that entered, explained as of its moment; None where nothing was entered."""
     import polars as pl
 
+    from confidence_engine.cli.readers import reader_for
     from confidence_engine.report.artefacts import read_rows
     from confidence_engine.report.moment import decide_at
-    from confidence_engine.wire import READERS, resolve
 
     entered = read_rows(run, "decisions").filter(pl.col("gates") == 0)
     if not len(entered):
         return None
     last = entered.row(-1, named=True)
-    reader = resolve(READERS[config.text.backend])()
+    reader = reader_for(config.text.backend, config.text.model, store.folder)
     return decide_at(config, store, last["symbol"], last["ts_ns"], reader, load_ns)
 
 

@@ -53,6 +53,7 @@ def run_once(
     config: Config, store: Store, start_ns: int, end_ns: int, symbols: list[str] | None, where: Path, exact: bool
 ) -> tuple[Path, dict[str, Any]]:
     """One replay from the store to its folder: `where` itself if `exact`, else a folder named after the run in it."""
+    from confidence_engine.cli.readers import reader_for
     from confidence_engine.cli.warm import compile_kernel, told_when_slow
     from confidence_engine.domain.errors import DataMissing
     from confidence_engine.domain.units import format_time
@@ -60,7 +61,6 @@ def run_once(
     from confidence_engine.drivers.sources import gather_covered
     from confidence_engine.evaluate.summary import figures, summarise
     from confidence_engine.report.artefacts import run_id, write_run
-    from confidence_engine.wire import READERS, resolve
 
     with told_when_slow("gathering stored rows and headlines", "gathering"):
         sources, first_ns, last_ns = gather_covered(config, store, start_ns, end_ns, symbols)
@@ -70,7 +70,8 @@ def run_once(
         note(f"the bars cover {format_time(first_ns)} to {format_time(last_ns)} of the period; only that is replayed")
     _note_warmup(config, sources, first_ns)
     with told_when_slow(f"reading {len(sources.documents):,} headlines", "reading"):
-        readings = driver.read(config, sources, resolve(READERS[config.text.backend])())
+        reader = reader_for(config.text.backend, config.text.model, store.folder)
+        readings = driver.read(config, sources, reader)
     compile_kernel()
     window = driver.window_of(config, first_ns, last_ns)
     tape = driver.compose(config, sources, readings, window)

@@ -33,6 +33,7 @@ def study(
     """Show the mean move after a story with its interval and the band of chance."""
     import msgspec
 
+    from confidence_engine.cli.readers import reader_for
     from confidence_engine.cli.show import told_period
     from confidence_engine.cli.warm import told_when_slow
     from confidence_engine.config import load
@@ -42,17 +43,17 @@ def study(
     from confidence_engine.evaluate import study as evaluate
     from confidence_engine.feeds.store import Store
     from confidence_engine.report.curves import study_chart
-    from confidence_engine.wire import READERS, resolve
 
-    loaded = load(config)
+    loaded, store = load(config), Store(home(ctx))
     start_ns, end_ns = told_period(start, end)
     step = loaded.agent.interval_ns
     wanted = evaluate.default_horizons(step) if horizons is None else _horizons(horizons, step)
     chosen = None if symbols is None else [one.strip() for one in symbols.split(",") if one.strip()]
     with told_when_slow("gathering stored rows and headlines", "gathering"):
-        sources, first_ns, last_ns = gather_covered(loaded, Store(home(ctx)), start_ns, end_ns, chosen)
+        sources, first_ns, last_ns = gather_covered(loaded, store, start_ns, end_ns, chosen)
     with told_when_slow(f"reading {len(sources.documents):,} headlines", "reading"):
-        readings = driver.read(loaded, sources, resolve(READERS[loaded.text.backend])())
+        reader = reader_for(loaded.text.backend, loaded.text.model, store.folder)
+        readings = driver.read(loaded, sources, reader)
     stories = evaluate.told_stories(loaded, sources, readings)
     stories = stories[(stories["known_ns"] >= first_ns) & (stories["known_ns"] < last_ns)]
     markets = evaluate.markets_of(loaded, sources)

@@ -13,10 +13,11 @@ from typing import Annotated, Any, BinaryIO, Final
 
 import typer
 
+from confidence_engine.cli.readers import reader_for
 from confidence_engine.cli.show import Json, note, to_json
 from confidence_engine.domain.errors import UsageError
 from confidence_engine.domain.ports import Reader
-from confidence_engine.wire import READERS, resolve
+from confidence_engine.wire import READERS
 
 __all__ = ["score"]
 
@@ -25,13 +26,20 @@ _BATCH: Final = 512
 
 def score(
     file: Annotated[str, typer.Argument(help="Text file, one headline a line; - for standard input.")],
-    backend: Annotated[str, typer.Option(help=f"Reader: {', '.join(READERS)}.")] = "cues",
+    backend: Annotated[str, typer.Option(help=f"Reader: {', '.join(READERS)}.")] = "embedded",
+    model: Annotated[
+        str, typer.Option(help="Folder or hub name of the model that the backend finbert reads with.")
+    ] = "",
     as_json: Json = False,
 ) -> None:
     """Score headlines, one a line, as JSON lines: text, polarity, probabilities, backend."""
     if backend not in READERS:
         raise UsageError(f"unknown backend {backend!r}; known: {', '.join(READERS)}")
-    reader: Reader = resolve(READERS[backend])()
+    if model and backend != "finbert":
+        raise UsageError(f"--model is for the backend finbert; {backend} has its own")
+    if backend == "finbert" and not model:
+        raise UsageError("the backend finbert needs --model: a folder, or a hub name as ProsusAI/finbert")
+    reader = reader_for(backend, model)
     counts = {"scored": 0, "empty": 0, "undecodable": 0}
     kept: list[dict[str, Any]] = []
     with _opened(file) as stream:

@@ -50,8 +50,8 @@ class Reading(msgspec.Struct, frozen=True):
 
     @property
     def certainty(self) -> float:
-        """How far the largest probability is above a third, scaled to [0, 1]."""
-        return max(0.0, (max(self.p_negative, self.p_neutral, self.p_positive) - 1 / 3) * 1.5)
+        """Probability that the text has a direction, p_negative + p_positive, in [0, 1]."""
+        return min(1.0, self.p_negative + self.p_positive)
 
 
 def body_hash(title: str, text: str, publisher: str, published_ns: int) -> str:

@@ -28,6 +28,7 @@ from confidence_engine.evaluate.share import Share, share_by_day
 from confidence_engine.evaluate.summary import outcomes, rows_hash
 from confidence_engine.feeds.assemble import Window
 from confidence_engine.kernel.gates import OF_CASE
+from confidence_engine.text.reading import Params as TextParams
 from confidence_engine.text.reading import Readings
 
 __all__ = ["BLOCK_DAYS", "DRAWS", "STAGES", "Part", "Row", "ablate", "holm", "neutralised", "parts"]
@@ -47,6 +48,7 @@ class Part(NamedTuple):
 
 _FAR: Final = 50.0
 STAGES: Final = (
+    Part("stage", "text.reader", "a word list reads", {"text.backend": "cues"}),
     Part("stage", "text.relevance", "every mention counts fully",
          {"text.body_relevance": 1.0, "text.declared_relevance": 1.0}),
     Part("stage", "text.novelty", "every document is its own story",
@@ -60,6 +62,19 @@ STAGES: Final = (
          {"kernel.narrative.publisher_weight": 1.0}),
     Part("stage", "narrative.yardstick", "no yardstick of its own", {"kernel.narrative.readings_prior": 10_000.0}),
     Part("stage", "divergence.reaction", "the reaction does not count", {"kernel.divergence.kappa": 0.0}),
+    Part("stage", "regime", "volatility knows no classes", {"kernel.regime.follow": False}),
+    Part("stage", "crowd.broad", "many publishers add nothing", {"kernel.crowd.broad": 1.0}),
+    Part("stage", "crowd.narrow", "one publisher alone takes nothing", {"kernel.crowd.narrow": 1.0}),
+    Part("stage", "crowd.hype", "noise without support takes nothing", {"kernel.crowd.hype": 1.0}),
+    Part("stage", "crowd.spent", "an extreme already paid for takes nothing", {"kernel.crowd.spent": 1.0}),
+    Part("stage", "crowd.ignored", "an extreme nobody acts on takes nothing", {"kernel.crowd.ignored": 1.0}),
+    Part("stage", "feedback.sources", "every source counts alike", {"kernel.sources.rate": 0.0}),
+    Part("stage", "feedback.thresholds", "the trigger does not learn", {"kernel.thresholds.rate": 0.0}),
+    Part("stage", "ranking.top", "as many at once as there are", {"kernel.ranking.top": 256}),
+    Part("stage", "ranking.rotation", "momentum and calm have no say", {"kernel.ranking.rotation": 0.0}),
+    Part("stage", "ranking.cost", "cost has no say in the order", {"kernel.ranking.cost_factor": 0.0}),
+    Part("stage", "sizing.volatility", "size does not know volatility", {"kernel.sizing.target_volatility": 0.0}),
+    Part("stage", "sizing.funding", "no margin set aside for funding", {"kernel.sizing.funding_reserve": 0.0}),
     Part("stage", "exits.stop", "the stop is far away", {"kernel.exits.stop_atr": 20.0}),
     Part("stage", "exits.target", "no target", {"kernel.exits.target_atr": _FAR}),
     Part("stage", "exits.ratchet", "the stop does not trail", {"kernel.exits.trail_from_atr": _FAR}),
@@ -130,11 +145,11 @@ def parts(config: Config, sources: Sources) -> tuple[Part, ...]:
 
 
 def ablate(
-    config: Config, sources: Sources, reader: Callable[[str], Reader], window: Window,
+    config: Config, sources: Sources, reader: Callable[[TextParams], Reader], window: Window,
     progress: Callable[[int, int], None] | None = None, draws: int = DRAWS, seed: int = 0,
 ) -> list[Row]:  # fmt: skip
-    """The whole run first, then a row for each part; `reader` gives the reader of a [text] backend."""
-    readings = replay.read(config, sources, reader(config.text.backend))
+    """The whole run first, then a row for each part; `reader` gives the reader of a [text] section."""
+    readings = replay.read(config, sources, reader(config.text))
     whole = _run(config, sources, readings, window)
     todo = parts(config, sources)
     rows: list[Row] = []
@@ -144,7 +159,7 @@ def ablate(
         if part.name.startswith("news:"):
             given = sources._replace(documents=[d for d in sources.documents if f"news:{d.publisher}" != part.name])
         fresh = given is not sources or changed.text != config.text
-        told = replay.read(changed, given, reader(changed.text.backend)) if fresh else readings
+        told = replay.read(changed, given, reader(changed.text)) if fresh else readings
         row, chance = _compare(part, whole, _run(changed, given, told, window), draws, seed)
         rows.append(row)
         p.append(chance)

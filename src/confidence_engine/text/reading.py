@@ -22,6 +22,7 @@ from confidence_engine.domain.params import Bound
 from confidence_engine.domain.ports import Reader
 from confidence_engine.domain.units import DAY_NS, HOUR_NS, WEEK_NS
 from confidence_engine.text.facts import facts
+from confidence_engine.text.finbert import MODEL
 from confidence_engine.text.novelty import Novelty
 from confidence_engine.text.plain import MAX_CHARS, first_sentence, normalised
 from confidence_engine.text.relevance import Linker, Mention, link
@@ -40,8 +41,8 @@ __all__ = [
     "read_documents",
 ]
 
-BACKENDS: Final = ("cues",)
-"""Readers that a config may name."""
+BACKENDS: Final = ("embedded", "hashed", "cues", "finbert")
+"""Readers that a config may name; the first is the default."""
 
 EMPTY: Final = "has no words"
 NAMES_NO_ASSET: Final = "names no asset of the universe"
@@ -70,7 +71,8 @@ ROW: Final = np.dtype(
 class Params(NamedTuple):
     """Who reads, what counts as the same story, and what being named where is worth."""
 
-    backend: Annotated[str, Bound("name", choices=BACKENDS)] = "cues"
+    backend: Annotated[str, Bound("name", choices=BACKENDS)] = "embedded"
+    model: Annotated[str, Bound("name")] = MODEL  # folder or hub name, for the backend finbert alone
     cluster_window_ns: Annotated[int, Bound("duration", HOUR_NS, 2 * WEEK_NS)] = 72 * HOUR_NS
     echo_from: Annotated[float, Bound("ratio", 0.05, 1.0)] = 0.5  # probability of an echo that joins; 1: none does
     rarity_half_life_ns: Annotated[int, Bound("duration", DAY_NS, 1000 * DAY_NS)] = 14 * DAY_NS  # of counts of words
@@ -78,8 +80,8 @@ class Params(NamedTuple):
     novelty_floor: Annotated[float, Bound("ratio", 0.0, 1.0)] = 0.25  # least novelty of a story's first document
     body_relevance: Annotated[float, Bound("ratio", 0.0, 1.0)] = 0.5
     declared_relevance: Annotated[float, Bound("ratio", 0.0, 1.0)] = 0.7
-    lede_below: Annotated[float, Bound("ratio", 0.0, 1.0)] = 0.3  # certainty of the title under which the text is read
-    min_certainty: Annotated[float, Bound("ratio", 0.0, 1.0)] = 0.26  # below it there is no reading: no cue gives .25
+    lede_below: Annotated[float, Bound("ratio", 0.0, 1.0)] = 0.4  # certainty of the title under which the text is read
+    min_certainty: Annotated[float, Bound("ratio", 0.0, 1.0)] = 0.4  # below it there is no reading
 
 
 class Verdict(NamedTuple):
