@@ -65,7 +65,7 @@ def holding(lots: int, entry: float = 90.0) -> State:
     state.asset[0].price, state.asset[0].n_bars = 100.0, 1
     state.ring[0, 0].price = 100.0
     h.balance = 100_000.0
-    state.watched[0].notional = abs(lots) * entry
+    state.book[0].notional = abs(lots) * entry
     return state
 
 

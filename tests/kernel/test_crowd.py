@@ -55,7 +55,7 @@ def test_the_effective_number_is_the_inverse_herfindahl_of_the_live_weight(seed:
             continue
         who = [b for b in range(64) if int(item.publishers) >> b & 1]
         everyone |= set(who)
-        w = float(narrative._weight(item, now, p.narrative))
+        w = float(narrative._weight(s, 0, item, now, p.narrative))
         if w < p.narrative.w_min:
             continue
         documents += int(item.n_documents)

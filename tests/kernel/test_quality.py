@@ -240,7 +240,7 @@ def test_the_narrative_counts_who_stands_where(seed: int) -> None:
     narrative.measure(s, 0, now, p.narrative)
     told = s.told[0]
     live = [i for i in s.story[0] if i.n_documents and not i.asleep]
-    w = [narrative._weight(i, now, p.narrative) for i in live]
+    w = [narrative._weight(s, 0, i, now, p.narrative) for i in live]
     if not live:
         assert told.agreement == 0.0
         return

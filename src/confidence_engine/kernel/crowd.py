@@ -239,7 +239,7 @@ def measure(s, i, now_ns, d, p, price_p):
             d.findings |= 1 << HYPE
             factor *= p.hype
         if extreme:
-            factor *= _extreme(session.ago(s, i, told.since_ns), moved, d, p)
+            factor *= _extreme(session.ago(s, i, told.since_ns, now_ns), moved, d, p)
     d.crowd = min(max(factor, p.least), p.most)
 
 

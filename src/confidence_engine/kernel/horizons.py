@@ -44,7 +44,7 @@ def measure(s, i, now_ns, d, p, told_p, gap_p):
     if told.live > 0:
         reach = max(p.anticipation_ns, s.asset[i].bar_ns)
         d.anticipation = price.move(s, i, told.since_ns - reach, told.since_ns, gap_p.reaction_clip)
-    if told.newest_ns == 0 or session.ago(s, i, told.newest_ns) > max(p.short_ns, p.mid_ns, p.long_ns):
+    if told.newest_ns == 0 or session.ago(s, i, told.newest_ns, now_ns) > max(p.short_ns, p.mid_ns, p.long_ns):
         return
     _gaps(s, i, u, now_ns, d, p, told_p, gap_p)
     d.findings |= _stand(d.gap_short, d.side, ALIGNED_SHORT)
@@ -69,7 +69,7 @@ def _gaps(s, i, u, now_ns, d, p, told_p, gap_p):
         item = s.story[u, k]
         if item.n_documents == 0:  # slots are taken in order and never given back
             break
-        old = float(session.ago(s, i, item.since_ns))
+        old = float(session.ago(s, i, item.since_ns, now_ns))
         if old <= reach:
             whole, since = narrative.standing(s, u, item, told_p), float(now_ns - item.since_ns)
             short = _add(short, _left(whole, old, p.short_ns, told_p.w_min), item.polarity, since)

@@ -37,7 +37,7 @@ def judge(s, i, d, half_life_ns, stale_bars):
     agreed, fresh, witnesses = 0.0, 0.0, 0
     if d.weight > 0.0:
         agreed += d.weight * told.agreement
-        fresh += d.weight * math.exp(-LN2 * float(session.ago(s, i, d.since_ns)) / float(half_life_ns))
+        fresh += d.weight * math.exp(-LN2 * float(session.ago(s, i, d.since_ns, d.ts_ns)) / float(half_life_ns))
         witnesses += _count(told.rising if d.side > 0 else told.falling)
     if d.score_weight > 0.0:
         toward = 1.0 if d.score_z > 0.0 else (-1.0 if d.score_z < 0.0 else 0.0)
@@ -66,7 +66,7 @@ def _health(s, i, d, stale_bars):
     """Whether the price may be believed: half of it is history, and a bar older than one loses up to `stale_bars`."""
     if d.gates != 0 or (d.marks & DEGRADED) != 0:
         return 0.0
-    age = float(session.ago(s, i, d.price_ns)) / float(s.inst[i].bar_ns)
+    age = float(session.ago(s, i, d.price_ns, d.ts_ns)) / float(s.inst[i].bar_ns)
     left = min(max((stale_bars - age) / max(stale_bars - 1.0, 1e-9), 0.0), 1.0)
     return left * (1.0 + d.warmth) / 2.0
 

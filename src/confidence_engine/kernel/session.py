@@ -78,9 +78,9 @@ def clock(s, c, ns):
 
 
 @stage
-def ago(s, i, ns):
-    """Time that has passed since `ns` on the clock of asset i."""
-    c, now_ns = s.inst[i].calendar, s.head[0].now_ns
+def ago(s, i, ns, now_ns):
+    """Time that has passed from `ns` to `now_ns` on the clock of asset i."""
+    c = s.inst[i].calendar
     return now_ns - ns if c == 0 else clock(s, c, now_ns) - clock(s, c, ns)
 
 
