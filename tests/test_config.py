@@ -584,7 +584,7 @@ def test_phase_1c_says_what_each_old_name_means(project_root: Path) -> None:
 
 def test_what_conviction_is_measured_by_is_the_outcome(folder: Path) -> None:
     config = loaded(folder, AGENT + '[outcome]\nhorizon = "1d"\nwin_sigma = 2.0\n')
-    assert config.kernel.conviction == config.outcome
+    assert config.kernel.conviction == config.outcome[:3]
     assert config.kernel.conviction.horizon_ns == DAY_NS
     message = refused(folder, AGENT + '[kernel.conviction]\nhorizon = "1d"\n')
-    assert "mine.toml:7: [kernel.conviction] follows from [outcome]" in message
+    assert "mine.toml:7: [kernel.conviction] horizon follows from [outcome]" in message

@@ -61,6 +61,7 @@ def test_a_machine_gets_every_figure_in_one_object_and_the_run_is_on_disk(
     assert folder == home / "runs" / found["run"]
     assert {one.name for one in folder.iterdir()} == set(FILES)
     kept = json.loads((folder / "summary.json").read_text("utf-8"))
+    assert kept.pop("artefacts") == artefacts.ARTEFACTS
     assert kept == {name: value for name, value in found.items() if name != "folder"}
     again = replay(home, capsys)
     assert {n: v for n, v in again.items() if n != "cpu_events_per_s"} == {

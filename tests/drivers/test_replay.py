@@ -155,9 +155,9 @@ def test_an_asset_that_loses_its_funding_on_the_way_is_degraded_from_then_on() -
 
 
 def _scored(
-    tmp_path: Path, evidence: str, mean: float, name: str, trigger: float = 0.5
+    tmp_path: Path, evidence: str, mean: float, name: str, trigger: float = 0.5, source_rate: float = 0.02
 ) -> tuple[Config, replay.Result]:
-    """The world with a score on one coin every day at noon."""
+    """The world with a score on one coin every day at noon; `source_rate` 0: no source learns."""
     folder = tmp_path / name
     store = Store(folder)
     fill(store)
@@ -166,7 +166,10 @@ def _scored(
     rows["known_ns"], rows["horizon_ns"], rows["mean"], rows["std"] = at, 6 * HOUR_NS, mean, 0.01
     store.add(Batch("scores", "s", "scores", len(at), "", rows={"PGS/USDT": rows}, synthetic=True))
     config = load(config_file(folder / "config", evidence=evidence))
-    kernel = config.kernel._replace(divergence=config.kernel.divergence._replace(trigger=trigger))
+    kernel = config.kernel._replace(
+        divergence=config.kernel.divergence._replace(trigger=trigger),
+        sources=config.kernel.sources._replace(rate=source_rate),
+    )
     return config, replayed(msgspec.structs.replace(config, kernel=kernel), store).result
 
 
@@ -188,11 +191,12 @@ def test_scores_alone_are_judged_by_the_same_gates(tmp_path: Path, side: int) ->
 
 
 def test_stories_and_scores_speak_together(tmp_path: Path) -> None:
-    _, both = _scored(tmp_path, '["news", "score"]', 0.03, "both")
+    _, both = _scored(tmp_path, '["news", "score"]', 0.03, "both", source_rate=0.0)
+    _, alone = _scored(tmp_path, '["news"]', 0.03, "alone", source_rate=0.0)
     spoke = both.decisions[(both.decisions["stories"] > 0) & np.isfinite(both.decisions["score_z"])]
     assert len(spoke) > 10
     only_news = both.decisions[both.decisions["asset"] != 2]
-    mine = played().result.decisions
+    mine = alone.decisions
     before = mine[mine["asset"] != 2]
     known = {(d["asset"], d["ts_ns"]): d["gap"] for d in before if d["stories"]}
     shared = [(d["gap"], known[key]) for d in only_news if (key := (d["asset"], d["ts_ns"])) in known]

@@ -5,17 +5,19 @@ from __future__ import annotations
 from pathlib import Path
 from typing import NamedTuple
 
+import msgspec
 import numpy as np
 import pytest
 
+from confidence_engine.cli.readers import reader_for
 from confidence_engine.config import Config, load
+from confidence_engine.domain.ports import Reader
 from confidence_engine.domain.units import MINUTE_NS, parse_time
 from confidence_engine.drivers import replay
 from confidence_engine.drivers.sources import Sources, gather
 from confidence_engine.feeds.assemble import Window
 from confidence_engine.feeds.intake import How, intake
 from confidence_engine.feeds.store import Store
-from confidence_engine.text.cues import CueReader
 from confidence_engine.text.reading import Readings
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -48,6 +50,7 @@ class Case(NamedTuple):
     sources: Sources
     readings: Readings
     window: Window
+    reader: Reader
 
     def play(self, sources: Sources | None = None, readings: Readings | None = None) -> replay.Result:
         """Compose and play with another part."""
@@ -57,15 +60,21 @@ class Case(NamedTuple):
 
     def read(self, sources: Sources) -> Readings:
         """Read other documents."""
-        return replay.read(self.config, sources, CueReader())
+        return replay.read(self.config, sources, self.reader)
+
+
+def default_reader(config: Config, store: Store) -> Reader:
+    """The reader the config names, with what it read before at hand."""
+    return reader_for(config.text.backend, config.text.model, store.folder)
 
 
 def case(store: Store, config: Path, start: str, end: str) -> Case:
     """Everything of a replay up to the tape."""
     loaded = load(config)
     start_ns, end_ns = parse_time(start), parse_time(end)
-    sources = gather(loaded, store, start_ns, end_ns)
-    return Case(loaded, sources, replay.read(loaded, sources, CueReader()), replay.window_of(loaded, start_ns, end_ns))
+    sources, reader = gather(loaded, store, start_ns, end_ns), default_reader(loaded, store)
+    window = replay.window_of(loaded, start_ns, end_ns)
+    return Case(loaded, sources, replay.read(loaded, sources, reader), window, reader)
 
 
 @pytest.fixture(scope="session")
@@ -86,6 +95,14 @@ def futures(recorded: Path) -> Case:
 def spot(recorded: Path) -> Case:
     """The hybrid agent over the first quarter of 2022."""
     return case(Store(recorded), ROOT / "config/spot.toml", "2022-01-06", "2022-04-17")
+
+
+@pytest.fixture(scope="session")
+def eager_spot(spot: Case) -> Case:
+    """The hybrid agent with a trigger so low that it trades often enough to test what trades do."""
+    kernel = spot.config.kernel
+    eager = kernel._replace(divergence=kernel.divergence._replace(trigger=0.45, kappa=0.08))
+    return spot._replace(config=msgspec.structs.replace(spot.config, kernel=eager))
 
 
 @pytest.fixture(scope="session")

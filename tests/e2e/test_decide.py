@@ -11,15 +11,15 @@ from confidence_engine.config import load
 from confidence_engine.domain.units import parse_time
 from confidence_engine.feeds.store import Store
 from confidence_engine.report.moment import decide_at
-from confidence_engine.text.cues import CueReader
 
-from .conftest import ROOT
+from .conftest import ROOT, default_reader
 
 pytestmark = pytest.mark.realdata
 
 
 def _decide(home: Path, at: str) -> dict[str, Any]:
-    return decide_at(load(ROOT / "config/futures.toml"), Store(home), "BTC/USDT", parse_time(at), CueReader())
+    config, store = load(ROOT / "config/futures.toml"), Store(home)
+    return decide_at(config, store, "BTC/USDT", parse_time(at), default_reader(config, store))
 
 
 def test_the_depeg_night_abstains_for_want_of_evidence(recorded: Path) -> None:

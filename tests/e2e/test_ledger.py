@@ -22,7 +22,7 @@ pytestmark = pytest.mark.realdata
 NUMBERS = {name: number for number, name in KIND_NAMES.items()}
 
 
-@pytest.mark.parametrize("agent", ["futures", "spot"])
+@pytest.mark.parametrize("agent", ["futures", "eager_spot"])
 def test_equity_at_every_hour_to_a_millionth_of_a_dollar(
     agent: str, request: pytest.FixtureRequest, tmp_path: Path
 ) -> None:

@@ -30,7 +30,7 @@ def test_each_agent_enters_between_a_fifth_and_eight_times_a_bitcoin_week(
         assert 0.2 <= rate <= 8.0
 
 
-@pytest.mark.parametrize("agent", ["futures", "spot"])
+@pytest.mark.parametrize("agent", ["futures", "eager_spot"])
 def test_without_news_nothing_is_entered(agent: str, request: pytest.FixtureRequest) -> None:
     case: Case = request.getfixturevalue(agent)
     silent = case.sources._replace(documents=[])
@@ -41,7 +41,7 @@ def test_without_news_nothing_is_entered(agent: str, request: pytest.FixtureRequ
     assert result.refusals["NO_EVIDENCE"] == result.judged
 
 
-@pytest.mark.parametrize("agent", ["futures", "spot"])
+@pytest.mark.parametrize("agent", ["futures", "eager_spot"])
 def test_flipped_polarity_changes_the_side_or_ends_the_entry(agent: str, request: pytest.FixtureRequest) -> None:
     case: Case = request.getfixturevalue(agent)
     rows = case.readings.rows.copy()

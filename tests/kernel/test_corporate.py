@@ -106,9 +106,9 @@ def test_a_dividend_pays_longs_and_costs_shorts_what_the_price_will_fall(lots: i
     before = equity(state)
     out = feed(state, [corporate(0, int(new_york(2)["open_ns"][1]), DIVIDEND, paid)], P)
     assert state.head[0].balance == pytest.approx(100_000.0 + side * lots * paid)
-    assert equity(state) == pytest.approx(before)
+    assert equity(state) == pytest.approx(before, abs=1e-6)
     assert (out.entries[0].kind, out.entries[0].lots) == (CORPORATE, 0)
-    assert out.entries[0].amount_usd == side * lots * paid
+    assert out.entries[0].amount_usd == pytest.approx(side * lots * paid, rel=1e-12)
     assert state.book[0].entry_price == 90.0
     assert abs(state.book[0].stop_ticks - (9_500 - paid * 100)) <= 0.5 + 1e-6
 
