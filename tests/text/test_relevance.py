@@ -72,7 +72,7 @@ def document(title: str, text: str = "", symbols: tuple[str, ...] = ()) -> Docum
 
 
 def relevances(one: Document) -> dict[str, tuple[float, str]]:
-    found = link(one, LINKER, {"BTC/USDT": 0, "SOL/USDT": 2}, 0.5, 0.7)
+    found = link(one, LINKER, {"BTC/USDT": 0, "SOL/USDT": 2}, 0.5, 0.7, 0.5)
     return {UNIVERSE[m.underlying].name: (m.relevance, m.where) for m in found}
 
 
@@ -113,7 +113,7 @@ MARKETS = [
 
 def about(title: str, text: str = "", symbols: tuple[str, ...] = ()) -> dict[str, float]:
     document = Document("1", "test", "paper", title, 0, text=text, symbols=symbols)
-    found = link(document, Linker(MARKETS), {"BTC/USDT": 0, "ETH/USDT": 1}, 0.5, 0.7)
+    found = link(document, Linker(MARKETS), {"BTC/USDT": 0, "ETH/USDT": 1}, 0.5, 0.7, 0.5)
     return {MARKETS[one.underlying].name: round(one.relevance, 6) for one in found}
 
 

@@ -50,7 +50,7 @@ _FAR: Final = 50.0
 STAGES: Final = (
     Part("stage", "text.reader", "a word list reads", {"text.backend": "cues"}),
     Part("stage", "text.relevance", "every mention counts fully",
-         {"text.body_relevance": 1.0, "text.declared_relevance": 1.0}),
+         {"text.body_relevance": 1.0, "text.declared_relevance": 1.0, "text.sharing": 0.0}),
     Part("stage", "text.novelty", "every document is its own story",
          {"text.echo_from": 1.0, "text.novelty_floor": 1.0}),
     Part("stage", "text.silence", "what cannot be read counts as read", {"text.min_certainty": 0.0}),

@@ -80,6 +80,7 @@ class Params(NamedTuple):
     novelty_floor: Annotated[float, Bound("ratio", 0.0, 1.0)] = 0.25  # least novelty of a story's first document
     body_relevance: Annotated[float, Bound("ratio", 0.0, 1.0)] = 0.5
     declared_relevance: Annotated[float, Bound("ratio", 0.0, 1.0)] = 0.7
+    sharing: Annotated[float, Bound("ratio", 0.0, 1.0)] = 0.5  # of n assets named each counts 1 / n^sharing
     lede_below: Annotated[float, Bound("ratio", 0.0, 1.0)] = 0.4  # certainty of the title under which the text is read
     min_certainty: Annotated[float, Bound("ratio", 0.0, 1.0)] = 0.4  # below it there is no reading
 
@@ -175,7 +176,7 @@ def _relevant(
         elif not normalised(one.title) and not normalised(one.text):
             reason = EMPTY
         else:
-            found = tuple(link(one, linker, assets, params.body_relevance, params.declared_relevance))
+            found = tuple(link(one, linker, assets, params.body_relevance, params.declared_relevance, params.sharing))
             reason = "" if found else NAMES_NO_ASSET
         ids.add(one.id)
         mentions.append(found)

@@ -12,7 +12,6 @@ where it names no asset: every story about a coin is also one about crypto.
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
@@ -153,11 +152,12 @@ def link(
     asset_of_symbol: Mapping[str, int],
     body_relevance: float,
     declared_relevance: float,
+    sharing: float,
 ) -> list[Mention]:
     """Assets the document is about, by index; empty where it names none.
 
-    Named in the title 1/sqrt(n) of the n assets named there; declared by the provider without being
-    named `declared_relevance`; named in the text only `body_relevance`; both divided by sqrt in the same way.
+    Named in the title 1 / n^sharing of the n assets named there; declared by the provider without being
+    named `declared_relevance`; named in the text only `body_relevance`; both shared out in the same way.
     """
     title = linker.find(document.title)
     body = linker.find(document.text) if document.text else {}
@@ -167,12 +167,12 @@ def link(
     declared = dict.fromkeys(asset_of_symbol[s] for s in document.symbols if s in asset_of_symbol)
     found: dict[int, Mention] = {}
     for index, word in title.items():
-        found[index] = Mention(index, 1.0 / math.sqrt(len(title)), "title", word, len(title))
+        found[index] = Mention(index, 1.0 / len(title) ** sharing, "title", word, len(title))
     for index in declared:
-        mention = Mention(index, declared_relevance / math.sqrt(len(declared)), "declared", "", len(declared))
+        mention = Mention(index, declared_relevance / len(declared) ** sharing, "declared", "", len(declared))
         found.setdefault(index, mention)
     for index, word in body.items():
-        relevance = body_relevance / math.sqrt(len(body))
+        relevance = body_relevance / len(body) ** sharing
         if index not in found or found[index].relevance < relevance:
             found[index] = Mention(index, relevance, "text", word, len(body))
     return [found[index] for index in sorted(found)]
