@@ -1,4 +1,5 @@
-"""What each stage is worth: the recorded replays again with one stage neutralised in a copy of the source.
+"""What each stage is worth that no parameter can neutralise (`confidence ablate` does the others): the recorded
+replays again with one stage neutralised in a copy of the source.
 
     python benchmarks/knockout.py HOME [ACCOUNT]  # HOME holds the imported data; half a minute a row
 
@@ -46,16 +47,7 @@ ACCOUNTS = {
 KNOCKS = (
     Knock("nothing", "as it is", "", "", ""),
     Knock("nothing", "as it is", "", "", "", "large"),
-    Knock("text.relevance", "every mention counts fully", "text/reading.py", "placed.novelty[m.underlying], m.relevance,", "placed.novelty[m.underlying], 1.0,"),
-    Knock("text.novelty", "every document its own story", "text/reading.py", 'Bound("ratio", 0.05, 1.0)] = 0.5', 'Bound("ratio", 0.05, 1.0)] = 1.0'),
-    Knock("text.cues", "every reading neutral", "text/reading.py", "polarity, certainty = verdict.reading.polarity,", "polarity, certainty = 0.0 * verdict.reading.polarity,"),
-    Knock("price", "volatility is the prior", "kernel/price.py", "mean = a.variance / a.variance_weight", "mean = prior"),
-    Knock("price", "participation always normal", "kernel/price.py", "a.volume_z += p.volume_smooth * (score - a.volume_z)", "a.volume_z = 0.0"),
-    Knock("narrative", "stories do not fade", "kernel/narrative.py", "math.exp(-LN2 * age)", "(1.0 if age < 4.0 else 0.0)"),
-    Knock("narrative", "no yardstick of its own", "kernel/narrative.py", "z = (told.story - centre) / math.sqrt(max(spread2, 1e-12))", "z = told.story / math.sqrt(c.prior_spread2)"),
-    Knock("divergence", "the reaction does not count", "kernel/divergence.py", "d.gap = lean - p.kappa * together", "d.gap = lean - 0.0 * together"),
     Knock("confidence", "strength is all or nothing", "kernel/confidence.py", "d.strength = weight * min(max((abs(d.gap) - d.trigger) / d.trigger, 0.0), 1.0)", "d.strength = 1.0 if abs(d.gap) >= d.trigger else 0.0"),
-    Knock("gates", "no pause, one story many trades", "kernel/gates.py", "return bits | _timely(s, i, now_ns, d, p)", "return bits | (_timely(s, i, now_ns, d, p) & (1 << GATE_POSITION_OPEN | 1 << GATE_ORDER_WORKING))"),
     Knock("sizing", "size does not know strength", "kernel/sizing.py", "d.size_r = p.uncalibrated_r * d.strength * d.warmth", "d.size_r = p.uncalibrated_r"),
     Knock("margin", "the venue's least margin", "kernel/margin.py", "return max(wanted, notional / min(leverage, inst.max_leverage))", "return notional / min(leverage, inst.max_leverage)"),
     Knock("nothing", "as it is", "", "", "", "bold"),
@@ -64,14 +56,10 @@ KNOCKS = (
     Knock("risk", "no drawdown halt", "kernel/risk.py", "        h.halted |= HALT_DRAWDOWN\n", "        h.halted |= 0\n", "bold"),
     Knock("risk", "no daily loss limit", "kernel/risk.py", "if h.equity < h.day_equity * (1.0 - p.daily_loss):", "if h.equity < 0.0:", "hasty"),
     Knock("risk", "no trade limit", "kernel/risk.py", "if h.day_trades >= p.trades_a_day or h.week_trades >= p.trades_a_week:", "if h.day_trades < 0:", "bold"),
-    Knock("orders", "entries go out without protection", "kernel/algos.py", "    orders.protect(s, i, out)\n", ""),
+    Knock("orders", "entries go out without protection", "kernel/algos.py", "        _next(s, i, out, p)\n    orders.protect(s, i, out)\n", "        _next(s, i, out, p)\n"),
     Knock("algos", "all at once", "kernel/algos.py", "if p.style == PARTICIPATION:", "if p.style < 0:", "large"),
-    Knock("exits", "the stop is out of reach", "kernel/exits.py", "d.price - d.side * stop_distance, -d.side)", "d.price - d.side * 0.9 * d.price, -d.side)"),
-    Knock("exits", "no time exit", "kernel/exits.py", "elif h.now_ns >= b.deadline_ns:", "elif h.now_ns < 0:"),
-    Knock("exits", "no ratchet", "kernel/exits.py", "        _ratchet(s, i, out)\n", "        return\n"),
     Knock("ledger", "funding is not booked", "kernel/ledger.py", "    h.funding += amount\n    h.balance += amount\n", ""),
     Knock("outcome", "no barriers, only the horizon", "domain/outcome.py", "    opened = side * (o - price) / price\n", "    if o > 0.0:\n        return False, 0.0\n    opened = side * (o - price) / price\n"),
-    Knock("venues.sim", "no spread and no impact", "venues/sim_fills.py", "return inst.half_spread * p.spread_factor + impact", "return 0.0"),
     Knock("venues.sim", "no volume cap", "venues/sim.py", "cap = min(p.volume_share * pos.volume, p.bar_share * bar_volume(event))", "cap = 1e6 * pos.volume", "large"),
 )  # fmt: skip
 

@@ -11,8 +11,10 @@ from tests.simulated import played
 from confidence_engine.domain.errors import UsageError
 from confidence_engine.domain.event import SIGNAL
 from confidence_engine.domain.params import bounds_of
+from confidence_engine.domain.units import DAY_NS
 from confidence_engine.evaluate import ablation
 from confidence_engine.evaluate.ablation import STAGES, Part, ablate, holm, neutralised, parts
+from confidence_engine.evaluate.share import share_by_day
 from confidence_engine.text.cues import CueReader
 
 
@@ -111,3 +113,12 @@ def test_the_bootstrap_covers_the_mean_about_as_often_as_it_says() -> None:
         (low, high), _ = ablation._bootstrap(delta, 300, 0)
         covered += low <= 0.3 * 200 <= high
     assert 0.86 <= covered / 150 <= 0.99
+
+
+def test_runs_of_different_length_are_compared_on_the_days_of_both() -> None:
+    closed = share_by_day(np.zeros(0, bool), np.zeros(0, np.int64))
+    days = np.arange(6) * DAY_NS
+    one = ablation._Run(set(), days, 100.0 + np.array([0.0, 1.0, 1.0, 3.0, 2.0, 2.0]), closed, ("a", "b"))
+    two = ablation._Run(set(), days[1:5], 100.0 + np.array([0.0, 5.0, 5.0, 6.0]), closed, ("c", "d"))
+    row, _ = ablation._compare(Part("stage", "x", "x", {}), one, two, 50, 0)
+    assert (row.net_usd, row.delta_usd) == (6.0, 4.0)

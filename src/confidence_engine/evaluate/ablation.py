@@ -187,7 +187,8 @@ def _run(config: Config, sources: Sources, readings: Readings, window: Window) -
 
 def _compare(part: Part, whole: _Run, other: _Run, draws: int, seed: int) -> tuple[Row, float | None]:
     """The row of one part, and its p before adjusting; None where not one fill differs."""
-    delta = np.diff(other.equity) - np.diff(whole.equity)
+    ends = np.union1d(whole.days, other.days)  # fewer stories are fewer timers, and so fewer marks at the edges
+    delta = np.diff(_at(other, ends)) - np.diff(_at(whole, ends))
     interval, p = _bootstrap(delta, draws, seed) if draws and np.any(delta != 0.0) else (None, None)
     row = Row(
         part.kind, part.name, part.what, len(other.entered), len(whole.entered ^ other.entered),
@@ -195,6 +196,11 @@ def _compare(part: Part, whole: _Run, other: _Run, draws: int, seed: int) -> tup
         part.kind != "whole" and whole.hashes == other.hashes,
     )  # fmt: skip
     return row, p
+
+
+def _at(run: _Run, ends: np.ndarray) -> np.ndarray:
+    """Equity f8[n] of a run at the given times, the last known; before its first mark that one."""
+    return run.equity[np.maximum(np.searchsorted(run.days, ends, side="right") - 1, 0)]
 
 
 def _bootstrap(delta: np.ndarray, draws: int, seed: int) -> tuple[tuple[float, float], float]:
