@@ -130,6 +130,12 @@ def test_the_version_is_the_files() -> None:
     assert sum((pieces.FOLDER / name).stat().st_size for name in shipped) < 24e6
 
 
+def test_the_network_says_nothing_of_where_it_was_made() -> None:
+    raw = (pieces.FOLDER / "network.onnx").read_bytes()
+    assert b".py" not in raw
+    assert b"site-packages" not in raw
+
+
 def test_text_about_coins_and_strange_words_is_softened() -> None:
     how, text = embedded.stack(), "Acme rises after results"
     assert hashed.warmth(text) == 1.0 < hashed.warmth("Acme rises after zyxxqw") < hashed.WARMTH_AWAY

@@ -11,6 +11,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -18,7 +19,7 @@ import torch
 from confidence_engine.learn.network import PLACES, WIDTH, Network
 from confidence_engine.text.pieces import GROUP
 
-__all__ = ["pack", "write_network", "write_pieces"]
+__all__ = ["forget_origin", "pack", "write_network", "write_pieces"]
 
 
 def pack(vectors: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -54,3 +55,20 @@ def write_network(network: Network, folder: Path) -> None:
             whole, folder / "network.onnx", per_channel=True, reduce_range=True, weight_type=QuantType.QInt8,
             op_types_to_quantize=["MatMul", "Gemm"],
         )  # fmt: skip
+    forget_origin(folder / "network.onnx")
+
+
+def forget_origin(path: Path) -> None:
+    """Take out of an ONNX file what its exporter noted of where it ran: its traces bear the paths of a machine."""
+    import onnx
+
+    model = onnx.load(path)
+    parts: list[Any] = [model, model.graph, *model.functions]
+    for graph in (model.graph, *model.functions):
+        parts += graph.node
+    for part in (*model.graph.initializer, *model.graph.input, *model.graph.output, *model.graph.value_info):
+        parts.append(part)
+    for part in parts:
+        del part.metadata_props[:]
+        part.ClearField("doc_string")
+    path.write_bytes(model.SerializeToString(deterministic=True))
