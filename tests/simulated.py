@@ -111,7 +111,7 @@ def played() -> Played:
 
 def summary_of(p: Played) -> dict[str, Any]:
     """Its summary."""
-    return summarise(p.config, p.sources, p.window, p.tape, p.result, p.made)
+    return summarise(p.config, p.sources, p.window, p.tape, p.result, p.made, "cues")
 
 
 assert parse_time(END) == DAYS * DAY_NS + BEGIN

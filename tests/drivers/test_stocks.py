@@ -149,7 +149,7 @@ def test_the_split_is_no_trade_s_gain(played: dict[str, Any], sources: Sources) 
 
 
 def test_profit_of_trades_is_the_change_of_equity(played: dict[str, Any]) -> None:
-    result, made = played["result"], played["made"]
+    result, made = played["result"], played["made"], "cues"
     held = result.state.book["lots"][:3]
     open_gain = (held * (result.state.book["mark_price"][:3] - result.state.book["entry_price"][:3])).sum()
     start = float(result.equities["equity"][0])

@@ -30,7 +30,7 @@ def test_equity_at_every_hour_to_a_millionth_of_a_dollar(
     tape = replay.compose(case.config, case.sources, case.readings, case.window)
     result = replay.play(case.config, case.sources.instruments, tape.events)
     made = figures(case.config, case.sources, result)
-    summary = summarise(case.config, case.sources, case.window, tape, result, made)
+    summary = summarise(case.config, case.sources, case.window, tape, result, made, "default")
     folder = write_run(tmp_path / "run", case.config, case.sources, case.window, result, made, summary)
     fills = pl.read_parquet(folder / "fills.parquet").with_columns(
         pl.col("kind").replace_strict(NUMBERS, return_dtype=pl.Int64)

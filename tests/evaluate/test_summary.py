@@ -38,7 +38,7 @@ KINDS: dict[str, Any] = {
     "max_drawdown": float, "exposure": dict, "sharpe": dict, "hold_pnl_usd": float,
     "random_entry_percentile": float, "random_entry": dict, "random_entry_all_hours": dict, "warmup_days": dict,
     "first_warm": dict, "feedback": dict, "degraded_share": float, "synthetic": bool,
-    "state_hash": str, "decisions_hash": str, "params_hash": str, "data_hash": str, "code_revision": str,
+    "state_hash": str, "decisions_hash": str, "params_hash": str, "data_hash": str, "code_revision": str, "reader": str,
     "cpu_events_per_s": float,
 }  # fmt: skip
 
@@ -145,7 +145,7 @@ def _leaves(value: Any) -> list[Any]:
 def test_nothing_judged_has_no_degraded_share() -> None:
     p = played()
     nothing = p.result._replace(judged=0, degraded=0, cpu_s=0.0)
-    found = summarise(p.config, p.sources, p.window, p.tape, nothing, p.made)
+    found = summarise(p.config, p.sources, p.window, p.tape, nothing, p.made, "cues")
     assert found["degraded_share"] is None
     assert found["cpu_events_per_s"] is None
 

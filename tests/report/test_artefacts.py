@@ -147,11 +147,11 @@ def test_the_same_run_has_the_same_name_and_any_other_another() -> None:
     name = run_id(p.config, p.window, summary)
     assert name.startswith("simulated-20250107-20250123-")
     assert name == run_id(p.config, p.window, summary_of(p))
-    others = [summary | {key: "other"} for key in ("params_hash", "data_hash", "code_revision")]
+    others = [summary | {key: "other"} for key in ("params_hash", "data_hash", "code_revision", "reader")]
     others.append(summary | {"symbols": summary["symbols"][:2]})
     names = {run_id(p.config, p.window, one) for one in others}
     names.add(run_id(p.config, p.window._replace(end_ns=p.window.end_ns - 3_600_000_000_000), summary))  # the same day
-    assert len(names | {name}) == 6
+    assert len(names | {name}) == 7
 
 
 # Whole or not at all.

@@ -108,11 +108,13 @@ def _unstored(config: Config, store: Store, world: World, start_ns: int, end_ns:
     from confidence_engine.evaluate.summary import figures, summarise
 
     sources = of_world(config, world)
-    readings = driver.read(config, sources, reader_for(config.text.backend, config.text.model, store.folder))
+    reader = reader_for(config.text.backend, config.text.model, store.folder)
+    readings = driver.read(config, sources, reader)
     window = driver.window_of(config, start_ns, end_ns)
     tape = driver.compose(config, sources, readings, window)
     result = driver.play(config, sources.instruments, tape.events)
-    return summarise(config, sources, window, tape, result, figures(config, sources, result))
+    made = figures(config, sources, result)
+    return summarise(config, sources, window, tape, result, made, f"{reader.name} {reader.version}")
 
 
 def _last_entry(config: Config, store: Store, run: Path, load_ns: int) -> dict[str, Any] | None:

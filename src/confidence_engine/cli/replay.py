@@ -82,7 +82,7 @@ def run_once(
     if len(result.equities) == 0:
         raise DataMissing(f"no decision falls between {format_time(first_ns)} and {format_time(last_ns)}")
     made = figures(config, sources, result)
-    summary = summarise(config, sources, window, tape, result, made)
+    summary = summarise(config, sources, window, tape, result, made, f"{reader.name} {reader.version}")
     folder = where if exact else where / run_id(config, window, summary)
     return write_run(folder, config, sources, window, result, made, summary), summary
 

@@ -16,6 +16,7 @@ import msgspec
 import numpy as np
 
 from confidence_engine.config import Config
+from confidence_engine.config.agent import REPEATED
 from confidence_engine.domain.decision import GATE_NAMES
 from confidence_engine.domain.errors import UsageError
 from confidence_engine.domain.outcome import UNRESOLVED, WON
@@ -70,6 +71,10 @@ STAGES: Final = (
     Part("stage", "crowd.ignored", "an extreme nobody acts on takes nothing", {"kernel.crowd.ignored": 1.0}),
     Part("stage", "feedback.sources", "every source counts alike", {"kernel.sources.rate": 0.0}),
     Part("stage", "feedback.thresholds", "the trigger does not learn", {"kernel.thresholds.rate": 0.0}),
+    Part("stage", "market", "the market's story does not lean", {"kernel.divergence.market_share": 0.0}),
+    Part("stage", "gates.quality", "quality is not asked for", {"kernel.gates.min_quality": 0.0}),
+    Part("stage", "gates.conviction", "conviction is not asked for", {"kernel.gates.min_conviction": 0.0}),
+    Part("stage", "sizing.dynamic", "size knows neither of the two", {"kernel.sizing.dynamic": 0.0}),
     Part("stage", "ranking.top", "as many at once as there are", {"kernel.ranking.top": 256}),
     Part("stage", "ranking.rotation", "momentum and calm have no say", {"kernel.ranking.rotation": 0.0}),
     Part("stage", "ranking.cost", "cost has no say in the order", {"kernel.ranking.cost_factor": 0.0}),
@@ -78,7 +83,7 @@ STAGES: Final = (
     Part("stage", "exits.stop", "the stop is far away", {"kernel.exits.stop_atr": 20.0}),
     Part("stage", "exits.target", "no target", {"kernel.exits.target_atr": _FAR}),
     Part("stage", "exits.ratchet", "the stop does not trail", {"kernel.exits.trail_from_atr": _FAR}),
-    Part("stage", "exits.time", "no time exit", {"kernel.exits.hold_ns": 365 * DAY_NS}),
+    Part("stage", "exits.time", "no time exit for a month", {"kernel.exits.hold_ns": 30 * DAY_NS}),
     Part("stage", "algos", "all at once", {"kernel.algos.style": "immediate"}),
     Part("stage", "sim.cost", "no spread and no impact", {"sim.spread_factor": 0.0, "sim.impact": 0.0}),
     Part("stage", "sim.fees", "no fees", {"sim.fee_factor": 0.0}),
@@ -118,7 +123,11 @@ def neutralised(config: Config, changes: dict[str, Any]) -> Config:
         section, *rest = path.split(".")
         tree = getattr(config, section, None)
         config = msgspec.structs.replace(config, **{section: _set(tree, rest, value, path)})
-    return config
+    kernel = config.kernel
+    for stage, key, section in REPEATED:  # what one section says twice stays one truth
+        same = getattr(kernel, stage)._replace(**{key: getattr(getattr(config, section), key)})
+        kernel = kernel._replace(**{stage: same})
+    return msgspec.structs.replace(config, kernel=kernel)
 
 
 def _set(tree: Any, rest: Sequence[str], value: Any, path: str) -> Any:
@@ -137,9 +146,9 @@ def parts(config: Config, sources: Sources) -> tuple[Part, ...]:
     names = sorted({one.publisher for one in sources.documents})
     found += [Part("source", f"news:{name}", "left out", {}) for name in names]
     found += [
-        Part("gate", name, "waived", {"kernel.gates.waived": 1 << k})
+        Part("gate", name, "waived", {"kernel.gates.waived": config.kernel.gates.waived | 1 << k})
         for k, name in enumerate(GATE_NAMES)
-        if OF_CASE >> k & 1
+        if OF_CASE & ~config.kernel.gates.waived & 1 << k
     ]
     return tuple(found)
 
@@ -179,7 +188,7 @@ def _run(config: Config, sources: Sources, readings: Readings, window: Window) -
     days, equity = daily_equity(result.equities["ts_ns"], result.equities["equity"])
     labelled = outcomes(config, sources, result.decisions)
     seen = labelled[labelled["y"] != UNRESOLVED]
-    closed = share_by_day(seen["y"] == WON, seen["ts_ns"] // DAY_NS)
+    closed = share_by_day(seen["y"] == WON, seen["ts_ns"] // max(DAY_NS, config.outcome.horizon_ns))
     entered = result.decisions[result.decisions["gates"] == 0]
     keys = set(zip(entered["ts_ns"].tolist(), entered["asset"].tolist(), entered["side"].tolist(), strict=True))
     return _Run(keys, days, equity, closed, (rows_hash(result.decisions), rows_hash(result.entries)))

@@ -94,7 +94,7 @@ def _sources(rows: np.ndarray, streams: Sequence[str]) -> dict[str, Any]:
         n = float(one["wins"] + one["losses"])
         found[streams[int(one["stream"])]] = {
             "stream": int(one["stream"]),
-            "documents": int(one["documents"]),
+            "readings": int(one["documents"]),
             "outcomes": int(one["outcomes"]),
             "recent": {
                 "n": n,

@@ -3,9 +3,10 @@
 For each story (its first telling with a direction) s and each horizon h the signed move s ln(P(t0 + h) / P(t0)) in
 units of the volatility known before, sigma sqrt(h in bars). P(t0) is the first open at or after the story was known:
 a price that could be had. Horizons below zero are the moves before it, up to that open: what was anticipated.
-The interval of a mean is clustered by UTC day. The null band comes from the same stories moved together by a random
-number of days around the circle of the period: number, sides, clustering, hours and the market's drift stay, only
-the tie between story and move is cut. p is adjusted for all groups and horizons at once by each draw's largest |z|.
+The interval of a mean is clustered by stretches as long as the horizon, a UTC day at least. The null band comes from
+the same stories moved together by a random number of days around the circle of the period: number, sides, clustering,
+hours and the market's drift stay, only the tie between story and move is cut. p is adjusted for all groups and
+horizons at once by each draw's largest |z|.
 Sources: event windows, MacKinlay, J. Economic Literature 35 (1997), p. 13; the step-down's first step, Westfall and
 Young, Resampling-Based Multiple Testing (1993), ch. 2. What cannot be seen (a missing bar, the end) is left out.
 """
@@ -54,7 +55,7 @@ class Market(NamedTuple):
 
 
 class Cell(msgspec.Struct, frozen=True):
-    """One group at one horizon: n stories on n_days days, mean signed move in sigma, 95 % interval, the null's
+    """One group at one horizon: n stories in n_days stretches, mean signed move in sigma, 95 % interval, the null's
     middle 95 %, and p adjusted for every cell of the study; None where there is no figure."""
 
     horizon: int
@@ -171,9 +172,10 @@ def study(
     table = {asset: moves(market, horizons) for asset, market in markets.items()}
     groups, small = _groups(stories, publishers, classes)
     seen = _signed(stories, stories["known_ns"], markets, table)
-    days = stories["known_ns"] // _DAY_NS
+    step = next(iter(markets.values()))
+    blocks = [_block_ns(h, step) for h in horizons]
     chance = _chance(stories, markets, table, groups, draws, np.random.Generator(np.random.PCG64(seed)))
-    cells = _cells(seen, days, horizons, groups, chance)
+    cells = _cells(seen, stories["known_ns"], blocks, horizons, groups, chance)
     return Study(tuple(horizons), len(stories), draws, seed, cells, small)
 
 
@@ -232,8 +234,21 @@ def _chance(
     return found
 
 
+def _block_ns(horizon: int, market: Market) -> int:
+    """Length of a stretch whose stories share their moves: the horizon in calendar time, at least a day."""
+    span = abs(horizon) * market.interval_ns
+    if not market.round_the_clock:  # five sessions are a week
+        span = -(-abs(horizon) * 7 // 5) * max(market.interval_ns, 1)
+    return max(_DAY_NS, span)
+
+
 def _cells(
-    seen: np.ndarray, days: np.ndarray, horizons: Sequence[int], groups: Mapping[str, np.ndarray], chance: np.ndarray
+    seen: np.ndarray,
+    known_ns: np.ndarray,
+    blocks: Sequence[int],
+    horizons: Sequence[int],
+    groups: Mapping[str, np.ndarray],
+    chance: np.ndarray,
 ) -> dict[str, tuple[Cell, ...]]:
     """Means, intervals, bands and adjusted p of every group and horizon."""
     count = np.array([np.isfinite(seen[mask]).sum(axis=0) for mask in groups.values()])
@@ -248,7 +263,7 @@ def _cells(
     for g, (name, mask) in enumerate(groups.items()):
         row: list[Cell] = []
         for k, h in enumerate(horizons):
-            value, day = seen[mask, k], days[mask]
+            value, day = seen[mask, k], known_ns[mask] // blocks[k]
             there = np.isfinite(value)
             n_days = len(np.unique(day[there]))
             if count[g, k] < LEAST or n_days < 2:

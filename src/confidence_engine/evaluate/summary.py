@@ -193,9 +193,13 @@ def rows_hash(rows: np.ndarray) -> str:
 
 
 def summarise(
-    config: Config, sources: Sources, window: Window, tape: Tape, result: Result, made: Figures
-) -> dict[str, Any]:
-    """Every figure of the run, JSON-able. Money in USD, rates as fractions, times ISO 8601 UTC."""
+    config: Config, sources: Sources, window: Window, tape: Tape, result: Result, made: Figures,
+    reader: str,
+) -> dict[str, Any]:  # fmt: skip
+    """Every figure of the run, JSON-able. Money in USD, rates as fractions, times ISO 8601 UTC.
+
+    `reader`: name and version of what read the documents.
+    """
     return {
         "schema": SUMMARY_SCHEMA,
         "agent": config.agent.name,
@@ -220,6 +224,7 @@ def summarise(
         "feedback": learnt(result, tape.streams.names),
         "first_warm": _first_warm(sources, result),
         "degraded_share": result.degraded / result.judged if result.judged else None,
+        "reader": reader,
         **_identity(config, sources, result),
         "cpu_events_per_s": result.events / result.cpu_s if result.cpu_s > 0 else None,
     }

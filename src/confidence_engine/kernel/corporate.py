@@ -112,6 +112,9 @@ def _dividend(s, i, dividend, event, out):
     b.target_ticks = lower(b.target_ticks, inst.tick, dividend)
     b.limit_ticks = lower(b.limit_ticks, inst.tick, dividend)
     b.best -= dividend
+    b.plan_price -= dividend
+    if b.lots != 0:  # cost stays, prices fall: the ratchet counts from where the position stands with the dividend
+        b.trail_from -= (1 if b.lots > 0 else -1) * dividend
     if b.mark_price > dividend:
         b.mark_price -= dividend
     if b.lots == 0:

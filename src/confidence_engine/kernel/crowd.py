@@ -84,14 +84,18 @@ def settle(s, now_ns, p):
 
 @stage
 def _roll(s, u, now_ns, p):
-    """Close the hour in which the underlying was last looked at; hours nobody looked at teach nothing."""
+    """Close the hours that are over: silence teaches too, but a gap of more than a week was nobody listening."""
     c = s.crowd[u]
     hour = now_ns // HOUR_NS
     if c.hour == hour:
         return
     if c.hour > 0:
+        last = hour if hour - c.hour <= WEEK_HOURS else c.hour + 1
+        for k in range(c.hour, last):
+            c.expected = _expected(s, u, (k + 1) * HOUR_NS, p)
+            _learn(s.talk, u, k, float(c.told), p)
+            c.hour, c.told, c.expected_ns = k + 1, 0, (k + 1) * HOUR_NS
         c.expected = _expected(s, u, hour * HOUR_NS, p)
-        _learn(s.talk, u, c.hour, float(c.told), p)
     c.hour, c.told, c.expected_ns = hour, 0, hour * HOUR_NS
 
 

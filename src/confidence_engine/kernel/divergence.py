@@ -81,7 +81,9 @@ def _news(s, i, d, p):
     d.stories, d.newest_ns, d.lead = told.live, told.newest_ns, told.lead
     d.amount, d.weight, d.story, d.z_story = told.amount, told.weight, told.story, told.z_story
     d.since_ns, d.reaction = told.since_ns, math.nan
-    if told.live == 0 or not p.use_news:
+    if not p.use_news:
+        d.stories = 0
+    if d.stories == 0:
         d.weight = 0.0
         return False
     d.reaction = price.since(s, i, told.since_ns, p.reaction_clip)

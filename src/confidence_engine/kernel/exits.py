@@ -74,6 +74,8 @@ def obey(s, i, out):
         orders.reduce(s, i, out, WHY_FLATTEN)
     elif b.plan_lots != 0 or b.entry_id != 0:
         orders.stand_down(s, i, out)
+        if b.lots == 0 and b.entry_id == 0:  # a plan between two orders: nothing will come that could end it
+            orders.forget(s, i)
 
 
 @stage

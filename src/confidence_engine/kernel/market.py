@@ -16,7 +16,7 @@ from typing import Annotated, NamedTuple
 from confidence_engine.domain.jit import stage
 from confidence_engine.domain.params import Bound
 from confidence_engine.domain.units import DAY_NS, HOUR_NS, MINUTE_NS
-from confidence_engine.kernel import price
+from confidence_engine.kernel import price, session
 from confidence_engine.kernel.state import RING_BARS
 
 __all__ = ["Params", "measure", "settle"]
@@ -80,7 +80,7 @@ def _learn_frame(s, k, now_ns, p):
 def _fresh(s, i, edge_ns):
     """Number of the bar that ends the frame at `edge_ns`; -1 where none closed in the last of its bars' time."""
     last = price.at(s, i, edge_ns)
-    if last < 0 or edge_ns - s.ring[i, last % RING_BARS].close_ns >= s.inst[i].bar_ns:
+    if last < 0 or session.ago(s, i, s.ring[i, last % RING_BARS].close_ns, edge_ns) >= s.inst[i].bar_ns:
         return -1
     return last
 

@@ -66,7 +66,7 @@ def runs_folder(home: Path) -> Path:
 
 def run_id(config: Config, window: Window, summary: dict[str, Any]) -> str:
     """ "futures-20230101-20240301-1a2b3c4d"."""
-    words = [summary[name] for name in ("params_hash", "data_hash", "code_revision")]
+    words = [summary[name] for name in ("params_hash", "data_hash", "code_revision", "reader")]
     words += [str(window.start_ns), str(window.end_ns), *summary["symbols"]]
     digest = hashlib.sha256("\0".join(words).encode()).hexdigest()[:8]
     day = (summary["start"][:10].replace("-", ""), summary["end"][:10].replace("-", ""))

@@ -238,8 +238,11 @@ def adjust(v, s, event):
         if w.order_id == 0:
             continue
         if split:
+            lots = w.lots
             w.lots, w.margin_a_lot = corporate.whole(w.lots, value), w.margin_a_lot / value
             w.trigger, w.next_trigger = corporate.rescale(w.trigger, value), corporate.rescale(w.next_trigger, value)
+            if lots != 0 and w.lots == 0:  # nothing whole is left of it, and its owner must know
+                drop(v, i, k, event.ts_known, True)
         else:
             w.trigger = corporate.lower(w.trigger, inst.tick, value)
             w.next_trigger = corporate.lower(w.next_trigger, inst.tick, value)
