@@ -149,7 +149,7 @@ def test_the_split_is_no_trade_s_gain(played: dict[str, Any], sources: Sources) 
 
 
 def test_profit_of_trades_is_the_change_of_equity(played: dict[str, Any]) -> None:
-    result, made = played["result"], played["made"], "cues"
+    result, made = played["result"], played["made"]
     held = result.state.book["lots"][:3]
     open_gain = (held * (result.state.book["mark_price"][:3] - result.state.book["entry_price"][:3])).sum()
     start = float(result.equities["equity"][0])
@@ -161,7 +161,7 @@ def test_profit_of_trades_is_the_change_of_equity(played: dict[str, Any]) -> Non
 
 def test_each_horizon_has_its_figures(config: Config, sources: Sources, played: dict[str, Any]) -> None:
     summary = summarise(
-        config, sources, played["window"], played["tape"], played["result"], played["made"]
+        config, sources, played["window"], played["tape"], played["result"], played["made"], "cues"
     )  # fmt: skip
     told = summary["outcomes_by_horizon"]
     assert list(told) == ["1d", "3d", "5d"]
