@@ -21,8 +21,8 @@ import polars as pl
 
 from confidence_engine.domain.document import UNKNOWN_PUBLISHER, Document, body_hash
 from confidence_engine.text.cues import CueReader
-from confidence_engine.text.echo import WEIGHTS, Pair, compare, probability
-from confidence_engine.text.facts import MARKET, Facts, contrast, facts
+from confidence_engine.text.echo import WEIGHTS, Pair, compare, opposed, probability
+from confidence_engine.text.facts import MARKET, Facts, facts
 from confidence_engine.text.reading import Params
 from confidence_engine.text.similarity import Rarity
 
@@ -117,7 +117,7 @@ def measure(documents: list[Document], pairs: list[Label], params: Params | None
                 a, b, rarity.of(a.words | b.words, one.published_ns), one.published_ns - documents[first].published_ns,
                 house == one.publisher != UNKNOWN_PUBLISHER,
             )  # fmt: skip
-            made.append(Measured(label, pair, sign_a * sign_b < 0 or contrast(a, b)))
+            made.append(Measured(label, pair, opposed(a, b, sign_a, sign_b)))
         title, lede = face.title[:80], face.lede[:80]
         if not (title in titles or title in ledes or lede in titles):
             rarity.count(face.words, one.published_ns)

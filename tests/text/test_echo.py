@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from confidence_engine.domain.units import DAY_NS, HOUR_NS
-from confidence_engine.text.echo import WEIGHTS, Pair, compare, echoes, probability
+from confidence_engine.text.echo import WEIGHTS, Pair, compare, opposed, probability
 from confidence_engine.text.facts import MARKET, facts
 from confidence_engine.text.reading import Params
 from confidence_engine.text.similarity import Rarity
@@ -54,9 +54,10 @@ def test_another_amount_speaks_against_and_the_same_for() -> None:
 def test_opposite_directions_are_never_echoes() -> None:
     a, b = facts("Acme exchange rises on report"), facts("Acme exchange falls on report")
     rarity = Rarity(14 * DAY_NS).of(a.words | b.words, 0)
-    assert echoes(a, b, 0, 0, rarity, 0, False) == 0.0
-    assert echoes(a, a, 1, -1, rarity, 0, False) == 0.0
-    assert echoes(a, a, 1, 1, rarity, 0, False) > 0.5
+    assert opposed(a, b, 0, 0)
+    assert opposed(a, a, 1, -1)
+    assert not opposed(a, a, 1, 1)
+    assert probability(compare(a, a, rarity, 0, False)) > 0.5
 
 
 def test_there_is_a_weight_for_every_field_and_no_headline_in_the_labels() -> None:

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from confidence_engine.cli.show import Json, emit, grid, home, note, progress, told_period
+from confidence_engine.cli.demo import START, WARMUP_DAYS
+from confidence_engine.cli.show import Json, emit, grid, home, note, progress, told_period, told_symbols
 
 if TYPE_CHECKING:
     from confidence_engine.config import Config
@@ -18,9 +19,6 @@ if TYPE_CHECKING:
     from confidence_engine.feeds.assemble import Window
 
 __all__ = ["ablate"]
-
-WORLD_START = "2025-01-01"
-WARMUP_DAYS = 15
 
 
 def ablate(
@@ -84,9 +82,10 @@ def _recorded(
     from confidence_engine.feeds.store import Store
 
     loaded = load(config)
-    chosen = None if symbols is None else [one.strip() for one in symbols.split(",") if one.strip()]
     with told_when_slow("gathering stored rows and headlines", "gathering"):
-        sources, first_ns, last_ns = gather_covered(loaded, Store(home(ctx)), *told_period(start, end), chosen)
+        sources, first_ns, last_ns = gather_covered(
+            loaded, Store(home(ctx)), *told_period(start, end), told_symbols(symbols)
+        )
     return loaded, sources, driver.window_of(loaded, first_ns, last_ns)
 
 
@@ -99,7 +98,7 @@ def _simulated(seed: int, days: int) -> tuple[Config, Sources, Window]:
     from confidence_engine.feeds.world import generate
 
     note(f"SIMULATED: world of seed {seed}, {days} days. Nothing below is a real price, headline or result.")
-    begin = parse_time(WORLD_START)
+    begin = parse_time(START)
     made = generate(seed, start_ns=begin, days=days)
     with tempfile.TemporaryDirectory() as folder:
         loaded = load(write_simulated(Path(folder), made.underlyings, made.ticks, WARMUP_DAYS))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from confidence_engine.cli.show import Json, emit, grid, home, note, progress
+from confidence_engine.cli.show import Json, emit, grid, home, note, progress, told_period, told_symbols
 
 if TYPE_CHECKING:
     from confidence_engine.config import Config
@@ -34,14 +34,13 @@ def replay(
     as_json: Json = False,
 ) -> None:
     """Replay stored bars and news through the kernel and simulate the trades."""
-    from confidence_engine.cli.show import told_period
     from confidence_engine.config import load
     from confidence_engine.feeds.store import Store
     from confidence_engine.report.artefacts import refuse_foreign
 
     loaded = load(config)
     start_ns, end_ns = told_period(start, end)
-    chosen = None if symbols is None else [one.strip() for one in symbols.split(",") if one.strip()]
+    chosen = told_symbols(symbols)
     where = home(ctx) / "runs" if out is None else out.resolve()
     if out is not None:
         refuse_foreign(where)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from rich.progress import Progress
     from rich.table import Table
 
-__all__ = ["Json", "emit", "fail", "grid", "home", "note", "progress", "to_json", "told_period"]
+__all__ = ["Json", "emit", "fail", "grid", "home", "note", "progress", "to_json", "told_period", "told_symbols"]
 
 Json = Annotated[bool, typer.Option("--json", help="One JSON object on stdout instead of a table.")]
 """Annotation of every command's `--json` switch."""
@@ -100,6 +100,11 @@ def fail(error: ConfidenceError) -> NoReturn:
     """Say what went wrong in one line and end with the exit code of its class."""
     note(f"error: {error}")
     raise typer.Exit(error.exit_code)
+
+
+def told_symbols(text: str | None) -> list[str] | None:
+    """Symbols as typed, "BTC/USDT, ETH/USDT"; None leaves them to the config."""
+    return None if text is None else [one.strip() for one in text.split(",") if one.strip()]
 
 
 def told_period(start: str, end: str) -> tuple[int, int]:

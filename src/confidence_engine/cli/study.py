@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from confidence_engine.cli.show import Json, emit, grid, home, note
+from confidence_engine.cli.show import Json, emit, grid, home, note, told_period, told_symbols
 
 if TYPE_CHECKING:
     from confidence_engine.evaluate.study import Cell, Study
@@ -34,7 +34,6 @@ def study(
     import msgspec
 
     from confidence_engine.cli.readers import reader_for
-    from confidence_engine.cli.show import told_period
     from confidence_engine.cli.warm import told_when_slow
     from confidence_engine.config import load
     from confidence_engine.domain.instrument import CLASSES
@@ -48,7 +47,7 @@ def study(
     start_ns, end_ns = told_period(start, end)
     step = loaded.agent.interval_ns
     wanted = evaluate.default_horizons(step) if horizons is None else _horizons(horizons, step)
-    chosen = None if symbols is None else [one.strip() for one in symbols.split(",") if one.strip()]
+    chosen = told_symbols(symbols)
     with told_when_slow("gathering stored rows and headlines", "gathering"):
         sources, first_ns, last_ns = gather_covered(loaded, store, start_ns, end_ns, chosen)
     with told_when_slow(f"reading {len(sources.documents):,} headlines", "reading"):

@@ -18,9 +18,9 @@ import numpy as np
 from confidence_engine.config import Config
 from confidence_engine.domain.document import Document
 from confidence_engine.domain.errors import DataMissing, DataRefused, UsageError
-from confidence_engine.domain.event import DIVIDEND
+from confidence_engine.domain.event import DIVIDEND, SPLIT
 from confidence_engine.domain.instrument import Instrument, calendars_of
-from confidence_engine.domain.units import format_interval, format_time, parse_time
+from confidence_engine.domain.units import DAY_NS, format_interval, format_time, parse_time
 from confidence_engine.feeds.cache import rows_hash
 from confidence_engine.feeds.calendar import on_sessions, sessions
 from confidence_engine.feeds.clean import CORPORATE_ROW
@@ -114,7 +114,7 @@ def gather(
         {name: sessions(name, begin, end_ns, config.agent.interval_ns) for name in calendars_of(taken)},
         {}, outside, _admitted(config, store, taken, run),
     )  # fmt: skip
-    found = found._replace(corporate=_corporate(store, found))
+    found = found._replace(corporate=_corporate(store, found, begin, end_ns))
     return found._replace(data_hash=used_hash(found))
 
 
@@ -214,15 +214,28 @@ def _funding(store: Store, one: Instrument, begin: int, end_ns: int) -> np.ndarr
     return rows[(rows["ts_ns"] >= begin) & (rows["ts_ns"] < end_ns)]
 
 
-def _corporate(store: Store, found: Sources) -> dict[str, np.ndarray]:
-    """Splits and dividends of what trades in sessions; adjusted prices hold their splits already."""
+def _corporate(store: Store, found: Sources, begin: int, end_ns: int) -> dict[str, np.ndarray]:
+    """Splits and dividends of the period of what trades in sessions.
+
+    Adjusted prices hold their splits already, all that are stored; a dividend is then one of the later, smaller share.
+    """
     actions: dict[str, np.ndarray] = {}
     for one in found.instruments:
         rows = store.corporate(one.symbol, one.venue) if one.calendar else np.zeros(0, CORPORATE_ROW)
-        rows = rows[rows["what"] == DIVIDEND] if one.key in found.adjusted else rows
+        if one.key in found.adjusted:
+            rows = _per_last_share(rows)
+        rows = rows[(rows["ex_ns"] + DAY_NS > begin) & (rows["ex_ns"] < end_ns)]
         if len(rows):
             actions[one.key] = rows
     return actions
+
+
+def _per_last_share(rows: np.ndarray) -> np.ndarray:
+    """Dividends of CORPORATE_ROW [n], each a share as it is after every split that came later."""
+    paid, splits = rows[rows["what"] == DIVIDEND].copy(), rows[rows["what"] == SPLIT]
+    for k, ex_ns in enumerate(paid["ex_ns"]):
+        paid["value"][k] /= splits["value"][splits["ex_ns"] > ex_ns].prod()
+    return paid
 
 
 def _scores(

@@ -154,7 +154,7 @@ def observe(s, i, p):
     if a.n_bars < 2:
         return
     one = s.ring[i, (a.n_bars - 2) % RING_BARS]
-    hour = (a.close_ns - 1) // HOUR_NS
+    hour = (a.close_ns - 1 + session.offset(s, i, a.close_ns - 1)) // HOUR_NS
     if hour != a.stir_hour:
         if a.stir_n > 0:
             _learn(s.stir, i, a.stir_hour, a.stir_sum / a.stir_n, p)
@@ -174,8 +174,9 @@ def stirred(s, i, from_ns, to_ns, p):
     every = s.stir[i, 0]
     if every.count * max(a.bar_ns, HOUR_NS) < WEEK_HOURS * HOUR_NS or not every.centre > 0.0:
         return 1.0
-    last = (to_ns - 1) // HOUR_NS
-    first = max(min(from_ns // HOUR_NS, last), last - STIR_HOURS + 1)
+    shift = session.offset(s, i, to_ns - 1)
+    last = (to_ns - 1 + shift) // HOUR_NS
+    first = max(min((from_ns + shift) // HOUR_NS, last), last - STIR_HOURS + 1)
     total = 0.0
     for hour in range(first, last + 1):
         usual = _usual(s.stir, i, hour, p)

@@ -225,8 +225,10 @@ def book(s, i, out, p):
     b = s.book[i]
     paid = out.entries[out.head[0].entries - 1]
     b.net_usd += paid.amount_usd - paid.fee_usd
-    if paid.ticks != 0 and abs(b.lots) > abs(b.lots - paid.lots):  # a fill that added to it
-        b.notional += abs(paid.lots) * unit(s.inst[i]) * paid.price
+    before = b.lots - paid.lots
+    opened = abs(b.lots) if before * b.lots <= 0 else abs(b.lots) - abs(before)
+    if paid.ticks != 0 and opened > 0:  # a fill that added to it, or the part of it beyond flat
+        b.notional += opened * unit(s.inst[i]) * paid.price
     if b.lots != 0:
         return
     net = b.net_usd / b.notional

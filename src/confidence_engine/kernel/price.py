@@ -21,7 +21,10 @@ from confidence_engine.domain.units import DAY_NS, HOUR_NS, MINUTE_NS
 from confidence_engine.kernel import session
 from confidence_engine.kernel.state import RING_BARS
 
-__all__ = ["Params", "at", "bars_between", "frame_of", "move", "observe", "recent_volume", "since", "volume_since"]
+__all__ = [
+    "Params", "at", "bars_between", "frame_of", "move", "observe", "recent_volume", "round_the_clock", "since",
+    "volume_since",
+]  # fmt: skip
 
 LN2 = math.log(2.0)
 SECOND = 1e-9
@@ -87,11 +90,16 @@ def _volatility(s, i, close_ns, close, p):
 
 
 @stage
+def round_the_clock(s, i):
+    """Whether asset i trades without sessions, so that a missing bar is time."""
+    return s.inst[i].calendar == 0 and s.klass[s.inst[i].klass].year_s >= 365 * 86400.0
+
+
+@stage
 def _bars(s, i, passed_ns, counted):
     """Bars of time that passed, at least one: round the clock a missing bar is time, in sessions only bars count."""
-    inst = s.inst[i]
-    if inst.calendar == 0 and s.klass[inst.klass].year_s >= 365 * 86400.0:
-        return max(1.0, math.floor(passed_ns / inst.bar_ns + 0.5))
+    if round_the_clock(s, i):
+        return max(1.0, math.floor(passed_ns / s.inst[i].bar_ns + 0.5))
     return max(1.0, float(counted))
 
 

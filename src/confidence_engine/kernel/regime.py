@@ -22,7 +22,7 @@ from confidence_engine.domain.event import bar_close, bar_open
 from confidence_engine.domain.jit import stage
 from confidence_engine.domain.params import Bound
 from confidence_engine.domain.units import DAY_NS, HOUR_NS, MINUTE_NS
-from confidence_engine.kernel.price import frame_of
+from confidence_engine.kernel.price import frame_of, round_the_clock
 from confidence_engine.kernel.state import LEVELS, REGIME_FRAMES
 
 __all__ = [
@@ -134,7 +134,7 @@ def _advance(s, i, r, close, close_ns, frame_ns, p):
     c = s.klass[s.inst[i].klass]
     year = _year_bars(c.year_s, frame_ns)
     passed = 1.0
-    if c.year_s >= 365 * 86400.0:  # round the clock a missing bar is time
+    if round_the_clock(s, i):
         passed = max(1.0, math.floor(float(close_ns - r.last_ns) / float(frame_ns) + 0.5))
     x = math.log(close / r.last) / math.sqrt(passed * c.annual_variance / year)
     _drift(r, x * math.exp(-STEP * (r.level - ANCHOR)), passed, p)

@@ -203,7 +203,10 @@ def new_state(
         state.asset[name] = np.nan
     state.told["klass"][: len(underlying_classes)] = underlying_classes
     for u in range(len(underlying_classes)):  # stories are told on the clock that all instruments of it share
-        kept = np.unique(rows["calendar"][rows["underlying"] == u])
+        mine = rows["underlying"] == u
+        if u in (markets or {}).values():  # and those of a market on the clock of its class
+            mine = rows["klass"] == underlying_classes[u]
+        kept = np.unique(rows["calendar"][mine])
         state.told["calendar"][u] = kept[0] if len(kept) == 1 else 0
     for name in ("momentum", "daily_sigma", "rank_momentum", "rank_calm"):
         state.trend[name] = np.nan

@@ -20,7 +20,7 @@ from confidence_engine.domain.units import DAY_NS, HOUR_NS
 from confidence_engine.text.facts import Facts, contrast, share_a_value
 from confidence_engine.text.similarity import alike
 
-__all__ = ["WEIGHTS", "Pair", "compare", "echoes", "probability"]
+__all__ = ["WEIGHTS", "Pair", "compare", "opposed", "probability"]
 
 _SOON: Final = 13 * HOUR_NS
 """A price told again within half a day (and its rounding) is one move; later it is another."""
@@ -69,10 +69,6 @@ def probability(pair: Pair, weights: tuple[float, ...] = WEIGHTS) -> float:
     return 1.0 / (1.0 + math.exp(-value)) if value > -700.0 else 0.0
 
 
-def echoes(
-    a: Facts, b: Facts, sign_a: int, sign_b: int, rarity: Mapping[str, float], gap_ns: int, one_house: bool
-) -> float:
-    """Probability of an echo; 0 where the readings' directions (-1, 0, 1) or the titles' cue words contradict."""
-    if sign_a * sign_b < 0 or contrast(a, b):
-        return 0.0
-    return probability(compare(a, b, rarity, gap_ns, one_house))
+def opposed(a: Facts, b: Facts, sign_a: int, sign_b: int) -> bool:
+    """Whether the readings' directions (-1, 0, 1) or the titles' cue words contradict: then it is never an echo."""
+    return sign_a * sign_b < 0 or contrast(a, b)

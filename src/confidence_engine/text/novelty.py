@@ -15,8 +15,8 @@ from collections.abc import Iterable
 from typing import Final, NamedTuple
 
 from confidence_engine.domain.document import UNKNOWN_PUBLISHER
-from confidence_engine.text.echo import compare, probability
-from confidence_engine.text.facts import MARKET, Facts, contrast
+from confidence_engine.text.echo import compare, opposed, probability
+from confidence_engine.text.facts import MARKET, Facts
 from confidence_engine.text.similarity import Rarity
 
 __all__ = ["Novelty", "Placed"]
@@ -93,7 +93,7 @@ class Novelty:
         candidates, rarity = self._candidates(face, assets, known_ns)
         for cluster in candidates:
             story = self._stories[cluster]
-            if sign * self._signs[cluster] < 0 or contrast(story.face, face):
+            if opposed(story.face, face, self._signs[cluster], sign):
                 continue
             one_house = house == story.house != UNKNOWN_PUBLISHER
             pair = compare(story.face, face, rarity, known_ns - story.known_ns, one_house)
