@@ -45,7 +45,7 @@ def sigma(bar_ns: int = BAR_NS, year_s: float = YEAR_S) -> float:
 
 # The slow reference: the hidden chain over (tail, level) with its whole transition matrix.
 
-NU = np.array([4.0, 8.0, 40.0])
+NU = np.array([4.0, 9.0, 39.0])
 
 
 def density(x: float) -> np.ndarray:

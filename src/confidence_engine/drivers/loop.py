@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from confidence_engine.domain.event import BAR, CORPORATE, FUNDING
 from confidence_engine.domain.jit import entry, stage
+from confidence_engine.domain.lend import lend
 from confidence_engine.kernel.door import sound
 from confidence_engine.kernel.out import LESSONS_A_BAR, STATUS_NO_ROOM, STATUS_OK
 from confidence_engine.kernel.step import step
@@ -24,7 +25,12 @@ def run(s, v, events, start, params, assumptions, out):
     s State, v Venue, events EVENT [n] in the total order, params and assumptions one-element
     records of `kernel.params.Params` and `venues.sim.Params`, out Out.
     """
-    p, q = params[0], assumptions[0]
+    return _run(lend(s), lend(v), events, start, params[0], assumptions[0], lend(out))
+
+
+@stage
+def _run(s, v, events, start, p, q, out):
+    """`run` with state, venue and output lent."""
     need = 4 * s.head[0].n_assets + 16
     for k in range(start, len(events)):
         if _full(s, out, need):

@@ -1,7 +1,7 @@
 """How wild the market is for this asset, and which way it drifts, on three timeframes of closed bars.
 
 Volatility is a hidden level on a grid of 48, log-spaced about the class prior. Between bars it stays, or jumps with a
-small probability rho to a level drawn from where the asset has been; returns are Student t about it with 4, 8 or 40
+small probability rho to a level drawn from where the asset has been; returns are Student t about it with 4, 9 or 39
 degrees of freedom. One Bayes step a bar (Hamilton, Econometrica 57 (1989), p. 357) keeps the joint posterior; the
 places it jumps to are the decayed mean of the posterior, rho is learnt by the smoothed count of jumps (Cappe, J. Comp.
 Graph. Stat. 20 (2011), p. 728), which costs one number a level because the jump forgets where it came from.
@@ -53,10 +53,12 @@ def _scale(nu: float) -> float:
     return math.gamma((nu + 1.0) / 2.0) / math.gamma(nu / 2.0) / math.sqrt(math.pi * (nu - 2.0))
 
 
-FAT, MIDDLE, THIN = 4.0, 8.0, 40.0
-AT_FAT, AT_MIDDLE, AT_THIN = _scale(FAT), _scale(MIDDLE), _scale(THIN)
-PRECISION: Final = np.exp(-2.0 * STEP * (np.arange(LEVELS) - ANCHOR))  # 1 / variance, the class prior being 1
-DENSITY: Final = np.sqrt(PRECISION)
+FAT, MIDDLE, THIN = 4.0, 9.0, 39.0  # of an odd number the density is a whole power, so no square root is asked for
+NUMBER: Final = np.arange(LEVELS, dtype=np.float64)
+PRECISION: Final = np.exp(-2.0 * STEP * (NUMBER - ANCHOR))  # 1 / variance, the class prior being 1
+FAT_DENSITY: Final = _scale(FAT) * np.sqrt(PRECISION)
+MIDDLE_DENSITY: Final = _scale(MIDDLE) * np.sqrt(PRECISION)
+THIN_DENSITY: Final = _scale(THIN) * np.sqrt(PRECISION)
 
 
 class Params(NamedTuple):
@@ -158,51 +160,69 @@ def _year_bars(year_s, frame_ns):
 def _filter(r, x, stay, step):
     """Bayes step over levels and tails, in place; x is the return in units of the class prior."""
     fat, middle, thin, jumps, home = r.fat, r.middle, r.thin, r.jumps, r.home
-    back, w_fat, w_middle, w_thin = 0.0, 0.0, 0.0, 0.0
+    w_fat, w_middle, w_thin = _sum(fat), _sum(middle), _sum(thin)
+    _likelihood(
+        r, x * x, stay, step, _mean(r, jumps),
+        (1.0 - TURN) * w_fat + TURN / 3.0, (1.0 - TURN) * w_middle + TURN / 3.0, (1.0 - TURN) * w_thin + TURN / 3.0,
+    )  # fmt: skip
+    once = 1.0 / (_sum(fat) + _sum(middle) + _sum(thin))
     for k in range(LEVELS):
-        back += (fat[k] + middle[k] + thin[k]) * jumps[k]
-        w_fat += fat[k]
-        w_middle += middle[k]
-        w_thin += thin[k]
-    w_fat = (1.0 - TURN) * w_fat + TURN / 3.0
-    w_middle = (1.0 - TURN) * w_middle + TURN / 3.0
-    w_thin = (1.0 - TURN) * w_thin + TURN / 3.0
-    total = _likelihood(r, x * x, stay, step, back, w_fat, w_middle, w_thin)
-    level, switch = 0.0, 0.0
-    for k in range(LEVELS):
-        fat[k] = fat[k] / total
-        middle[k] = middle[k] / total
-        thin[k] = thin[k] / total
+        fat[k] = fat[k] * once
+        middle[k] = middle[k] * once
+        thin[k] = thin[k] * once
         home[k] = home[k] + step * (fat[k] + middle[k] + thin[k] - home[k])
-    for k in range(LEVELS):
-        here = fat[k] + middle[k] + thin[k]
-        level += here * float(k)
-        switch += here * jumps[k]
-    r.level, r.switch = level, min(max(switch, LEAST_SWITCH), MOST_SWITCH)
+    r.level = _mean(r, NUMBER)
+    r.switch = min(max(_mean(r, jumps), LEAST_SWITCH), MOST_SWITCH)
 
 
 @stage
 def _likelihood(r, x2, stay, step, back, w_fat, w_middle, w_thin):
-    """Prediction times density in place of the posterior, the count of jumps moved along; returns the sum."""
+    """Prediction times density in place of the posterior, the count of jumps moved along."""
     fat, middle, thin, jumps, home = r.fat, r.middle, r.thin, r.jumps, r.home
+    keep, turn = stay * (1.0 - TURN), stay * TURN / 3.0
+    away, anywhere = (1.0 - stay) * (1.0 - REACH), (1.0 - stay) * REACH / LEVELS
+    u_fat, u_middle, u_thin = x2 / (FAT - 2.0), x2 / (MIDDLE - 2.0), x2 / (THIN - 2.0)
     for k in range(LEVELS):
         here = fat[k] + middle[k] + thin[k]
-        jump = (1.0 - stay) * ((1.0 - REACH) * home[k] + REACH / LEVELS)
-        came = jump / (stay * here + jump)
-        jumps[k] = (1.0 - step) * ((1.0 - came) * jumps[k] + came * back) + step * came
-        keep, turn = stay * (1.0 - TURN), stay * TURN / 3.0 * here
-        y = x2 * PRECISION[k]
-        a, b, c = 1.0 + y / (FAT - 2.0), 1.0 + y / (MIDDLE - 2.0), 1.0 + y / (THIN - 2.0)
-        b2, c2 = b * b, c * c
-        c4 = c2 * c2
-        c16 = c4 * c4 * c4 * c4
-        fat[k] = (keep * fat[k] + turn + jump * w_fat) * AT_FAT * DENSITY[k] / (a * a * math.sqrt(a))
-        middle[k] = (keep * middle[k] + turn + jump * w_middle) * AT_MIDDLE * DENSITY[k] / (b2 * b2 * math.sqrt(b))
-        thin[k] = (keep * thin[k] + turn + jump * w_thin) * AT_THIN * DENSITY[k] / (c16 * c4 * math.sqrt(c))
-    total = 0.0
-    for k in range(LEVELS):  # a sum in a loop of its own: what is left of the other is done four levels at a time
-        total += fat[k] + middle[k] + thin[k]
-    return total
+        jump = away * home[k] + anywhere
+        both = stay * here + jump
+        a = math.sqrt(1.0 + u_fat * PRECISION[k])
+        b, c = 1.0 + u_middle * PRECISION[k], 1.0 + u_thin * PRECISION[k]
+        ab, c_both = a * b, c * both
+        once = 1.0 / (ab * c_both)  # one division for four, which is what a level costs
+        came = jump * (once * ab * c)
+        jumps[k] = (1.0 - step) * (jumps[k] + came * (back - jumps[k])) + step * came
+        a, b, c = once * c_both * b, once * c_both * a, once * ab * both  # now their inverses
+        a2, b2, c2 = a * a, b * b, c * c
+        b4, c4 = b2 * b2, c2 * c2
+        fat[k] = (keep * fat[k] + turn * here + jump * w_fat) * FAT_DENSITY[k] * (a2 * a2 * a)
+        middle[k] = (keep * middle[k] + turn * here + jump * w_middle) * MIDDLE_DENSITY[k] * (b4 * b)
+        thin[k] = (keep * thin[k] + turn * here + jump * w_thin) * THIN_DENSITY[k] * (c4 * c4 * c4 * c4 * c4)
+
+
+@stage
+def _sum(x):
+    """Sum over the levels as four sums side by side: one alone waits for each addition before it begins the next."""
+    a, b, c, d = 0.0, 0.0, 0.0, 0.0
+    for k in range(0, LEVELS, 4):
+        a += x[k]
+        b += x[k + 1]
+        c += x[k + 2]
+        d += x[k + 3]
+    return (a + b) + (c + d)
+
+
+@stage
+def _mean(r, x):
+    """Mean of x [LEVELS] over the posterior of the levels, summed in the same way."""
+    fat, middle, thin = r.fat, r.middle, r.thin
+    a, b, c, d = 0.0, 0.0, 0.0, 0.0
+    for k in range(0, LEVELS, 4):
+        a += (fat[k] + middle[k] + thin[k]) * x[k]
+        b += (fat[k + 1] + middle[k + 1] + thin[k + 1]) * x[k + 1]
+        c += (fat[k + 2] + middle[k + 2] + thin[k + 2]) * x[k + 2]
+        d += (fat[k + 3] + middle[k + 3] + thin[k + 3]) * x[k + 3]
+    return (a + b) + (c + d)
 
 
 @stage
@@ -219,10 +239,10 @@ def _drift(r, z, passed, p):
 
 @stage
 def _bell(z):
-    """Student t with 8 degrees of freedom, up to a constant: one outlier never turns a trend."""
+    """Student t with 9 degrees of freedom, up to a constant: one outlier never turns a trend."""
     u = 1.0 + z * z / (MIDDLE - 2.0)
     u2 = u * u
-    return 1.0 / (u2 * u2 * math.sqrt(u))
+    return 1.0 / (u2 * u2 * u)
 
 
 @stage
