@@ -28,7 +28,7 @@ from confidence_engine.domain.units import DAY_NS, HOUR_NS, MINUTE_NS
 from confidence_engine.kernel import price, session
 from confidence_engine.kernel.state import ITEMS, RING_BARS
 
-__all__ = ["Params", "chatter", "hear", "measure", "observe", "publishers", "settle", "stirred"]
+__all__ = ["Params", "chatter", "hear", "measure", "observe", "publishers", "settle", "several", "stirred"]
 
 LN2 = math.log(2.0)
 WEEK_HOURS = 168
@@ -186,29 +186,44 @@ def stirred(s, i, from_ns, to_ns, p):
 
 @stage
 def publishers(s, u):
-    """(effective number of publishers of the live weight, one-sidedness, documents, whether others report here)."""
+    """(effective number of publishers of the live weight, one-sidedness, documents) of the live stories."""
     told = s.told[u]
-    square, pull, push, documents = 0.0, 0.0, 0.0, 0
-    everyone = np.uint64(0)
+    square, pull, push, documents, met = 0.0, 0.0, 0.0, 0, 0
     for k in range(ITEMS):
-        one = s.story[u, k]
-        if one.n_documents == 0:  # slots are taken in order and never given back
+        if met == told.live:
             break
-        everyone |= one.publishers
-        if one.asleep == 1:
+        one = s.story[u, k]
+        if one.n_documents == 0 or one.asleep == 1:
             continue
         documents += one.n_documents
         pull += one.weight * one.polarity
         push += one.weight * abs(one.polarity)
         each = one.weight / one.n_publishers
         square += each * one.weight
-        for j in range(k):
+        j, left = k - 1, met
+        while left > 0:
             two = s.story[u, j]
+            j -= 1
             if two.asleep == 0:
+                left -= 1
                 square += 2.0 * each * two.weight / two.n_publishers * _common(one.publishers, two.publishers)
+        met += 1
     sided = abs(pull) / push if push > 0.0 else 0.0
-    several = (everyone & (everyone - np.uint64(1))) != 0 if everyone != 0 else False
-    return told.amount * told.amount / square, sided, documents, several
+    return told.amount * told.amount / square, sided, documents
+
+
+@stage
+def several(s, u):
+    """Whether the remembered stories, live or not, have more than one publisher: where only one reports, one is all."""
+    everyone = np.uint64(0)
+    for k in range(ITEMS):
+        one = s.story[u, k]
+        if one.n_documents == 0:  # slots are taken in order and never given back
+            break
+        everyone |= one.publishers
+        if (everyone & (everyone - np.uint64(1))) != 0:
+            return True
+    return False
 
 
 @stage
@@ -228,12 +243,12 @@ def measure(s, i, now_ns, d, p, price_p):
     told = s.told[u]
     if told.live == 0 or d.weight == 0.0:  # nothing is told, or this agent does not listen
         return
-    n_eff, sided, documents, several = publishers(s, u)
+    n_eff, sided, documents = publishers(s, u)
     factor = 1.0
     if n_eff >= p.broad_at:
         d.findings |= 1 << BROAD
         factor *= p.broad
-    elif n_eff <= p.narrow_at and several and told.live >= p.narrow_stories:
+    elif n_eff <= p.narrow_at and told.live >= p.narrow_stories and several(s, u):
         d.findings |= 1 << NARROW
         factor *= p.narrow
     extreme = abs(told.z_story) >= p.extreme_z and sided >= p.one_sided

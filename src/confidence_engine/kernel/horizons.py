@@ -65,11 +65,13 @@ def _gaps(s, i, u, now_ns, d, p, told_p, gap_p):
     """D_h of the three horizons in one pass over the stories."""
     short, mid, long = (0.0, 0.0, 0.0), (0.0, 0.0, 0.0), (0.0, 0.0, 0.0)
     reach = max(p.short_ns, p.mid_ns, p.long_ns)
+    c = s.inst[i].calendar
+    now = session.clock(s, c, now_ns)
     for k in range(ITEMS):
         item = s.story[u, k]
         if item.n_documents == 0:  # slots are taken in order and never given back
             break
-        old = float(session.ago(s, i, item.since_ns, now_ns))
+        old = float(now - (item.since_ns if c == 0 else session.clock(s, c, item.since_ns)))
         if old <= reach:
             whole, since = narrative.standing(s, u, item, told_p), float(now_ns - item.since_ns)
             short = _add(short, _left(whole, old, p.short_ns, told_p.w_min), item.polarity, since)

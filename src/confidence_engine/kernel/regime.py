@@ -125,6 +125,8 @@ def _begin(r, price, ns, p):
         r.home[k] = r.home[k] / total
         r.fat[k] = r.middle[k] = r.thin[k] = r.home[k] / 3.0
         r.jumps[k] = p.switch
+    r.w_fat = r.w_middle = r.w_thin = 1.0 / 3.0
+    r.back = p.switch
     r.switch, r.level, r.rank = p.switch, float(ANCHOR), math.nan
     r.down = r.calm = r.up = 1.0 / 3.0
     r.last, r.last_ns, r.first_ns = price, ns, ns
@@ -160,27 +162,29 @@ def _year_bars(year_s, frame_ns):
 def _filter(r, x, stay, step):
     """Bayes step over levels and tails, in place; x is the return in units of the class prior."""
     fat, middle, thin, jumps, home = r.fat, r.middle, r.thin, r.jumps, r.home
+    _likelihood(r, x * x, stay, step)
     w_fat, w_middle, w_thin = _sum(fat), _sum(middle), _sum(thin)
-    _likelihood(
-        r, x * x, stay, step, _mean(r, jumps),
-        (1.0 - TURN) * w_fat + TURN / 3.0, (1.0 - TURN) * w_middle + TURN / 3.0, (1.0 - TURN) * w_thin + TURN / 3.0,
-    )  # fmt: skip
-    once = 1.0 / (_sum(fat) + _sum(middle) + _sum(thin))
+    once = 1.0 / (w_fat + w_middle + w_thin)
+    r.w_fat, r.w_middle, r.w_thin = w_fat * once, w_middle * once, w_thin * once
     for k in range(LEVELS):
         fat[k] = fat[k] * once
         middle[k] = middle[k] * once
         thin[k] = thin[k] * once
         home[k] = home[k] + step * (fat[k] + middle[k] + thin[k] - home[k])
     r.level = _mean(r, NUMBER)
-    r.switch = min(max(_mean(r, jumps), LEAST_SWITCH), MOST_SWITCH)
+    r.back = _mean(r, jumps)
+    r.switch = min(max(r.back, LEAST_SWITCH), MOST_SWITCH)
 
 
 @stage
-def _likelihood(r, x2, stay, step, back, w_fat, w_middle, w_thin):
+def _likelihood(r, x2, stay, step):
     """Prediction times density in place of the posterior, the count of jumps moved along."""
     fat, middle, thin, jumps, home = r.fat, r.middle, r.thin, r.jumps, r.home
     keep, turn = stay * (1.0 - TURN), stay * TURN / 3.0
     away, anywhere = (1.0 - stay) * (1.0 - REACH), (1.0 - stay) * REACH / LEVELS
+    w_fat = (1.0 - TURN) * r.w_fat + TURN / 3.0
+    w_middle = (1.0 - TURN) * r.w_middle + TURN / 3.0
+    w_thin = (1.0 - TURN) * r.w_thin + TURN / 3.0
     u_fat, u_middle, u_thin = x2 / (FAT - 2.0), x2 / (MIDDLE - 2.0), x2 / (THIN - 2.0)
     for k in range(LEVELS):
         here = fat[k] + middle[k] + thin[k]
@@ -191,7 +195,7 @@ def _likelihood(r, x2, stay, step, back, w_fat, w_middle, w_thin):
         ab, c_both = a * b, c * both
         once = 1.0 / (ab * c_both)  # one division for four, which is what a level costs
         came = jump * (once * ab * c)
-        jumps[k] = (1.0 - step) * (jumps[k] + came * (back - jumps[k])) + step * came
+        jumps[k] = (1.0 - step) * (jumps[k] + came * (r.back - jumps[k])) + step * came
         a, b, c = once * c_both * b, once * c_both * a, once * ab * both  # now their inverses
         a2, b2, c2 = a * a, b * b, c * c
         b4, c4 = b2 * b2, c2 * c2

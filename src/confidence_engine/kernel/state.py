@@ -71,8 +71,8 @@ SLOT: Final = record_of("centre", "deviation", "count:i")
 # tails, the smoothed count of jumps, where it jumps to, and where it was seen.
 REGIME: Final = record_of(
     "n_bars:i", "frame:i", "first_ns:i", "last_ns:i", "last", "price_ns:i", "price", "level", "switch", "rank",
-    "warmth", "volatility:i", "down", "calm", "up", "trend:i", "fat:l", "middle:l", "thin:l", "jumps:l", "home:l",
-    "seen:l",
+    "warmth", "volatility:i", "down", "calm", "up", "trend:i", "w_fat", "w_middle", "w_thin", "back", "fat:l",
+    "middle:l", "thin:l", "jumps:l", "home:l", "seen:l",
 )  # fmt: skip
 
 # What is being told about an underlying.
