@@ -2,6 +2,7 @@
 
     python benchmarks/regime.py              # the battery (20 seeds a row) and the cost of an update
     python benchmarks/regime.py --seeds 5    # quicker
+    python benchmarks/regime.py --first 0    # the seeds that were looked at while the stage was made
     python benchmarks/regime.py --home HOME  # instead: the classes of the stored BTC perpetual, by timeframe and day
 
 Every world is 90 days of 5-minute bars; its levels, durations, transitions and the error of the class prior are drawn
@@ -230,10 +231,10 @@ def false_switches(states: np.ndarray, said: np.ndarray) -> float:
     return float((said[changed] != states[changed]).sum()) / (len(states) - WARM) * 1e3
 
 
-def row(world: World, seeds: int) -> str:
+def row(world: World, seeds: range) -> str:
     """One line: means over seeds, delays pooled over all switches."""
     right, named, best, late, soonest, false, least = [], [], [], [], [], [], []
-    for seed in range(seeds):
+    for seed in seeds:
         path = draw(world, seed)
         (said, told), ideal = found(world, path), oracle(path.moves, path.levels, path.drifts, path.stays, world.nu)
         right.append((said[WARM:] == path.states[WARM:]).mean())
@@ -297,7 +298,7 @@ def recorded(home: Path) -> None:
         print(day, " ".join(f"{word} {share:4.0%}" for word, share in told))
 
 
-def main(seeds: int) -> None:
+def main(seeds: range) -> None:
     """Print the table."""
     heads = ("world", "shocks", "oracle", "found", "ratio (worst seed)", "levels given")
     heads += ("median delay", "ratio", "false / 1,000", "ratio")
@@ -310,9 +311,10 @@ def main(seeds: int) -> None:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seeds", type=int, default=20)
+    parser.add_argument("--first", type=int, default=100)
     parser.add_argument("--home", type=Path)
     given = parser.parse_args()
     if given.home:
         recorded(given.home)
     else:
-        main(given.seeds)
+        main(range(given.first, given.first + given.seeds))
