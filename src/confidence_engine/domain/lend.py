@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 from numba.core import cgutils, types
 from numba.core.datamodel import models
 from numba.core.imputils import lower_builtin, lower_getattr_generic
+from numba.core.types.containers import BaseNamedTuple
 from numba.core.typing.templates import AttributeTemplate, infer_getattr
 from numba.extending import register_model, type_callable
 
@@ -42,12 +43,12 @@ register_model(_Lent)(models.PointerModel)
 @type_callable(lend)
 def _type_of_lend(context: Any) -> Any:
     def typer(held: Any) -> Any:
-        return _Lent(held) if isinstance(held, types.BaseNamedTuple) else None
+        return _Lent(held) if isinstance(held, BaseNamedTuple) else None
 
     return typer
 
 
-@lower_builtin(lend, types.BaseNamedTuple)
+@lower_builtin(lend, BaseNamedTuple)
 def _lower_lend(context: Any, builder: Any, sig: Any, args: Any) -> Any:
     model = context.data_model_manager[sig.args[0]]
     return cgutils.alloca_once_value(builder, model.as_data(builder, args[0]))
