@@ -9,6 +9,7 @@ from confidence_engine.text.cues import CueReader
 from confidence_engine.text.facts import facts
 from confidence_engine.text.novelty import Novelty
 from confidence_engine.text.plain import first_sentence, normalised, plain
+from confidence_engine.text.reading import Params
 
 BACKGROUND = [
     "Central bank keeps its policy unchanged", "Miners move to Texas for cheap power", "Court hears appeal of lender",
@@ -50,7 +51,7 @@ def sign(title: str) -> int:
 
 
 def engine() -> Novelty:
-    made = Novelty(72 * HOUR_NS, 0.5, 0.25, 14 * DAY_NS)
+    made = Novelty(72 * HOUR_NS, Params().echo_from, 0.25, 14 * DAY_NS)
     for i, title in enumerate(BACKGROUND):
         made.place(facts(title), [9], 0, i)
     return made

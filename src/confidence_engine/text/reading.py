@@ -74,7 +74,7 @@ class Params(NamedTuple):
     backend: Annotated[str, Bound("name", choices=BACKENDS)] = "embedded"
     model: Annotated[str, Bound("name")] = MODEL  # folder or hub name, for the backend finbert alone
     cluster_window_ns: Annotated[int, Bound("duration", HOUR_NS, 2 * WEEK_NS)] = 72 * HOUR_NS
-    echo_from: Annotated[float, Bound("ratio", 0.05, 1.0)] = 0.5  # probability of an echo that joins; 1: none does
+    echo_from: Annotated[float, Bound("ratio", 0.05, 1.0)] = 0.48  # probability of an echo that joins; 1: none does
     rarity_half_life_ns: Annotated[int, Bound("duration", DAY_NS, 1000 * DAY_NS)] = 14 * DAY_NS  # of counts of words
     direction_band: Annotated[float, Bound("ratio", 0.0, 0.9)] = 0.3  # |polarity| below it has no direction
     novelty_floor: Annotated[float, Bound("ratio", 0.0, 1.0)] = 0.25  # least novelty of a story's first document
