@@ -113,6 +113,26 @@ def test_a_dividend_pays_longs_and_costs_shorts_what_the_price_will_fall(lots: i
     assert abs(state.book[0].stop_ticks - (9_500 - paid * 100)) <= 0.5 + 1e-6
 
 
+@given(st.sampled_from([-1, 1]), st.floats(0.01, 60.0))
+def test_a_dividend_lowers_what_waits(side: int, paid: float) -> None:
+    """The price first wanted keeps its distance to the stop, and the ratchet its distance to where it begins."""
+    ex = int(new_york(2)["open_ns"][1])
+    for lots in (side * 10, 0):
+        state = holding(lots)
+        b = state.book[0]
+        b.plan_price, b.limit_ticks, b.plan_lots = 98.0, 9_700, side * 4
+        risked, begun = b.plan_price - b.stop_ticks * 0.01, (b.best - b.entry_price) * side - b.trail_from
+        feed(state, [corporate(0, ex, DIVIDEND, paid)], P)
+        assert b.plan_price == pytest.approx(98.0 - paid)
+        assert b.plan_price - b.stop_ticks * 0.01 == pytest.approx(risked, abs=0.005 + 1e-6)
+        assert abs(b.limit_ticks - (9_700 - paid * 100)) <= 0.5 + 1e-6
+        assert (b.trail_by, b.plan_lots, b.entry_price) == (6.0, side * 4, 90.0)
+        if lots:
+            assert (b.best - b.entry_price) * side - b.trail_from == pytest.approx(begun)
+        else:
+            assert b.trail_from == 8.0  # an entry to come is filled at the new prices
+
+
 @pytest.mark.parametrize(
     ("what", "value"), [(3, 1.0), (SPLIT, 0.0), (SPLIT, 5000.0), (DIVIDEND, 0.0), (DIVIDEND, 100.0)]
 )

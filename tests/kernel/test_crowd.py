@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.kernel.exchange import events, new_york, share
 from tests.kernel.world import BAR_NS, START, bar, decision, feed, make_params, make_state, signal, timer, walk
 
 from confidence_engine.domain.finding import BROAD, FINDING_NAMES, HYPE, IGNORED, NARROW, SPENT, finding_names
@@ -168,6 +169,37 @@ def test_chatter_is_unknown_in_the_first_week_and_normal_in_a_steady_stream() ->
     assert 0.8 < float(np.nanstd(seen[500:])) < 1.2
 
 
+@settings(max_examples=20)
+@given(SEEDS, st.integers(1, 168))
+def test_silence_is_learnt_however_seldom_the_clock_is_looked_at(seed: int, every: int) -> None:
+    """Timers by the hour or once a day or week: the same documents teach the same rates."""
+    rng, p = np.random.default_rng(seed), make_params().crowd
+    counts = rng.poisson(0.05, 400)
+    often, seldom = make_state(), make_state()
+    for k, count in enumerate(counts):
+        at = START + k * HOUR_NS
+        crowd.settle(often, at, p)
+        if k % every == 0:
+            crowd.settle(seldom, at, p)
+        for s in (often, seldom):
+            for _ in range(int(count)):
+                crowd.hear(s, signal(0, at + 30 * MINUTE_NS), p)
+    for s in (often, seldom):
+        crowd.settle(s, START + len(counts) * HOUR_NS, p)
+    assert often.talk.tobytes() == seldom.talk.tobytes()
+    assert often.crowd.tobytes() == seldom.crowd.tobytes()
+    assert often.talk[0, 0].count == len(counts)
+
+
+@pytest.mark.parametrize(("gap", "taught"), [(168, 168), (169, 1), (1000, 1)])
+def test_more_than_a_week_without_a_clock_is_no_silence(gap: int, taught: int) -> None:
+    s, p = make_state(), make_params().crowd
+    for hour in (0, gap):
+        crowd.settle(s, START + hour * HOUR_NS, p)
+    assert s.talk[0, 0].count == taught
+    assert s.crowd[0].hour == START // HOUR_NS + gap
+
+
 # Moves by the hour of the week.
 
 
@@ -194,6 +226,27 @@ def test_an_hour_that_always_moves_far_is_known_for_it() -> None:
     both = crowd.stirred(s, 0, day + 13 * HOUR_NS, day + 15 * HOUR_NS, p.crowd)
     assert both == pytest.approx(math.sqrt((wild**2 + calm**2) / 2), rel=0.1)
     assert crowd.stirred(make_state(), 0, START, START + HOUR_NS, p.crowd) == 1.0
+
+
+def test_the_hours_of_a_session_are_those_of_its_exchange() -> None:
+    """In New York the first full hour is the wild one, winter and summer: an hour apart in UTC."""
+    bar_ns, days, summer = 30 * MINUTE_NS, 29, 25
+    rows = new_york(days, bar_ns, dst_from=35)
+    s, p, price = share(bar_ns=bar_ns), make_params(crowd={"prior_obs": 0.1}), 100.0
+    rng = np.random.default_rng(2)
+    for event, row in zip(events(rows), rows, strict=True):
+        feed(s, [event], p)
+        for k in range(1, 14):
+            price *= math.exp(rng.choice([-1, 1]) * 0.002 * (3.0 if k in (2, 3) else 1.0))
+            feed(s, [bar(s, 0, int(row["open_ns"]) + k * bar_ns, *[price] * 4, 1.0)], p)
+    seen = np.flatnonzero(s.stir["count"][0])
+    assert (seen[(seen > 0) & (seen < 25)] - 1).tolist() == [9, 10, 11, 12, 13, 14, 15]
+    assert len(seen[seen >= 25]) == 7 * 5
+    for k in (summer - 1, summer, days - 1):
+        ten = int(rows["open_ns"][k]) + 30 * MINUTE_NS
+        assert rows["offset_ns"][k] == (-4 if k >= summer else -5) * HOUR_NS
+        wild, calm = (crowd.stirred(s, 0, ten + n * HOUR_NS, ten + (n + 1) * HOUR_NS, p.crowd) for n in (0, 2))
+        assert wild / calm == pytest.approx(3.0, rel=0.3)
 
 
 # The findings.

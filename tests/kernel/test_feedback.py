@@ -33,6 +33,7 @@ from confidence_engine.domain.order import WHY_LIQUIDATED, WHY_STOP, WHY_TARGET
 from confidence_engine.domain.units import HOUR_NS, MINUTE_NS, SECOND_NS
 from confidence_engine.kernel import feedback, ledger
 from confidence_engine.kernel.feedback import UNDECIDED, Params
+from confidence_engine.kernel.margin import unit
 from confidence_engine.kernel.out import LESSON_EXIT, LESSON_OUTCOME, LESSON_SOURCE, LESSON_TRIGGER, Out
 from confidence_engine.kernel.state import (
     PENDINGS,
@@ -352,3 +353,17 @@ def test_a_liquidation_is_a_reason_of_its_own() -> None:
     state.book[0].entry_id, state.book[0].plan_margin = 1, 1.0
     out = traded(state, [fill(1, 10_000, 500), liquidated(9_000, -500, fee=1.0)], p)
     assert lessons(out, LESSON_EXIT)["why"].tolist() == [WHY_LIQUIDATED]
+
+
+@pytest.mark.parametrize("side", [1, -1])
+def test_a_fill_that_flips_a_position_is_notional_only_beyond_flat(side: int) -> None:
+    state, p = make_state(**PERP), make_params()
+    priced(state, 100.0)
+    state.book[0].entry_id, state.book[0].plan_margin = 1, 1.0
+    turned, back = 10_000 + side * 400, 10_000 - side * 300
+    out = traded(state, [fill(1, 10_000, side * 1000), fill(9, turned, -side * 1500), fill(9, back, side * 500)], p)
+    (row,) = lessons(out, LESSON_EXIT)
+    one = float(unit(state.inst[0]))
+    gain = 1000 * one * 4.0 + 500 * one * 7.0  # both ways it was left better than it was entered
+    assert row.net_usd == pytest.approx(gain)
+    assert row.net_return == pytest.approx(gain / (1000 * one * 100.0 + 500 * one * turned * 0.01), rel=1e-12)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.kernel.exchange import LENGTH, MONDAY, events, new_york, share
+from tests.kernel.exchange import LENGTH, MONDAY, YEAR_S, events, new_york, share
 from tests.kernel.world import bar, decision, feed, make_params, make_state, signal, timer
 
 from confidence_engine.domain.decision import GATE_ADJUSTED, GATE_COOLDOWN, GATE_MARKET_CLOSED, GATE_PRICE_STALE
@@ -17,7 +17,7 @@ from confidence_engine.domain.trading import trading_time
 from confidence_engine.domain.units import DAY_NS, HOUR_NS, MINUTE_NS
 from confidence_engine.kernel import exits, gates, narrative, price, session
 from confidence_engine.kernel.out import STATUS_UNSOUND
-from confidence_engine.kernel.state import SESSIONS
+from confidence_engine.kernel.state import SESSIONS, new_state
 
 FIVE = 5 * MINUTE_NS
 
@@ -94,6 +94,36 @@ def test_a_story_of_friday_evening_is_fresh_on_monday() -> None:
     session.begin(state, events(rows[5:6])[0])
     assert told(state, monday) == before > 0.0
     assert told(state, int(rows["close_ns"][5])) == pytest.approx(before / 2.0)
+
+
+def listed(calendars: list[int], market: bool) -> Any:
+    """Assets of one class on these calendars, and one more underlying: the market of the class, or nobody's."""
+    one, n = share(), len(calendars)
+    rows, klass = np.repeat(one.inst[:1], n), int(one.inst[0].klass)
+    rows["underlying"], rows["calendar"] = np.arange(n), calendars
+    priors = np.tile([0.3, 0.5, YEAR_S], (len(one.klass), 1))
+    told_of = {klass: n} if market else None
+    return new_state(rows, np.repeat(one.tier[:1], n, axis=0), [klass] * (n + 1), priors, 1e5, told_of)
+
+
+def test_a_market_s_stories_are_told_on_the_clock_of_its_class() -> None:
+    assert listed([1, 1], market=True).told["calendar"][:3].tolist() == [1, 1, 1]
+    assert listed([1, 1], market=False).told["calendar"][:3].tolist() == [1, 1, 0]
+    assert listed([1, 2], market=True).told["calendar"][:3].tolist() == [1, 2, 0]  # two clocks are none
+    assert listed([0, 0], market=True).told["calendar"][:3].tolist() == [0, 0, 0]
+    rows, p = new_york(8), make_params(narrative={"half_life_ns": DAY_NS}).narrative
+    friday, state = int(rows["close_ns"][4]) + 3 * HOUR_NS, listed([1], market=True)
+    for event in events(rows[:5]):
+        session.begin(state, event)
+    amounts = []
+    narrative.hear(state, signal(1, friday), p)
+    for k in (5, 6):
+        session.begin(state, events(rows[k : k + 1])[0])
+        narrative.measure(state, 1, int(rows["open_ns"][k]), p)
+        amounts.append(float(state.told[1].amount))
+    assert amounts[1] == pytest.approx(amounts[0] / 2.0)
+    narrative.measure(state, 1, friday, p)
+    assert state.told[1].amount == amounts[0] > 0.0  # the weekend is no time
 
 
 def test_a_price_of_friday_is_not_stale_on_monday_and_is_after_its_sessions() -> None:
