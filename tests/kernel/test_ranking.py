@@ -128,6 +128,13 @@ def test_ten_returns_are_needed() -> None:
     assert not math.isnan(lived(walks(1, 12, 1)).trend[0].momentum)
 
 
+def test_half_of_a_short_history_is_skipped_at_most() -> None:
+    closes = walks(1, 12, 4)
+    s = lived(closes)
+    ranking._measure(s, 0, make_params(ranking={"skip": 30}).ranking)
+    assert s.trend[0].momentum == pytest.approx(reference(closes[0], skip=30)[0], rel=1e-9)
+
+
 def test_the_last_days_do_not_count_for_momentum() -> None:
     closes = walks(1, 40, 3)
     jumped = closes.copy()
@@ -142,6 +149,13 @@ def test_a_price_that_never_moves_is_not_ranked() -> None:
     ranking.refresh(s)
     assert math.isnan(s.trend[0].rank_momentum)
     assert sorted(float(s.trend[i].rank_momentum) for i in (1, 2)) == [-1.0, 1.0]
+
+
+def test_a_price_that_no_longer_moves_loses_its_momentum() -> None:
+    closes = walks(1, 40, 1)
+    t = lived(np.hstack([closes, np.full((1, 70), closes[0, -1])])).trend[0]
+    assert t.daily_sigma == 0.0
+    assert math.isnan(t.momentum)
 
 
 def test_a_bar_that_ends_at_midnight_belongs_to_the_day_before() -> None:

@@ -62,8 +62,11 @@ def test_a_session_said_again_only_moves_its_end() -> None:
 
 @pytest.mark.parametrize(
     "change",
-    [{"close_ns": -LENGTH}, {"span_ns": -DAY_NS}, {"open_ns": -4 * DAY_NS}, {"offset_ns": 40 * HOUR_NS}],
-)
+    [
+        {"close_ns": -LENGTH}, {"close_ns": 2 * DAY_NS}, {"span_ns": -DAY_NS}, {"span_ns": 2 * DAY_NS},
+        {"open_ns": -4 * DAY_NS}, {"open_ns": HOUR_NS - DAY_NS}, {"offset_ns": 40 * HOUR_NS},
+    ],
+)  # fmt: skip
 def test_a_session_that_cannot_be_stops_the_run(change: dict[str, int]) -> None:
     rows = new_york(3)
     state, wrong = share(rows[:2]), rows[2:].copy()
@@ -72,7 +75,12 @@ def test_a_session_that_cannot_be_stops_the_run(change: dict[str, int]) -> None:
     out = feed(state, events(wrong), make_params())
     assert out.head[0].status == STATUS_UNSOUND
     assert state.calendar[1].sessions == 2
-    assert feed(state, events(rows[2:], calendar=2), make_params()).head[0].status == STATUS_UNSOUND
+    for calendar in (0, 2):
+        assert feed(state, events(rows[2:], calendar), make_params()).head[0].status == STATUS_UNSOUND
+    (late,) = events(rows[2:])
+    late.ts_event += MINUTE_NS  # a session is told as it opens
+    assert not session.orderly(state, late)
+    assert not state.calendar[0].sessions
 
 
 # What waits for a market.
@@ -195,6 +203,17 @@ def test_the_mark_of_adjusted_prices_stays_on_every_decision() -> None:
     assert len(made) > 0
     assert ((made["marks"] & ADJUSTED) > 0).all()
     assert state.asset[0].seen_marks & ADJUSTED
+
+
+def test_where_one_session_follows_another_without_a_break_a_close_belongs_to_the_one_that_ends() -> None:
+    rows = new_york(2)
+    rows["close_ns"][0] = rows["open_ns"][1]
+    state, close = share(rows), int(rows["close_ns"][0])
+    assert session.number(state, 1, close) == (0, rows["open_ns"][0])
+    assert session.number(state, 1, close + 1) == (1, close)
+    assert session.number(share(), 1, close) == (-1, 0)
+    assert int(session.opened(state, 0, close)) == int(rows["open_ns"][0])
+    assert int(session.offset(share(), 0, close)) == 0
 
 
 # Frames and hours.
