@@ -15,7 +15,7 @@ from tests.kernel.world import BAR_NS, START, bar, decision, feed, make_params, 
 
 from confidence_engine.domain.finding import BROAD, FINDING_NAMES, HYPE, IGNORED, NARROW, SPENT, finding_names
 from confidence_engine.domain.units import HOUR_NS, MINUTE_NS, WEEK_NS
-from confidence_engine.kernel import crowd, narrative
+from confidence_engine.kernel import crowd, narrative, session
 
 SEEDS = st.integers(0, 2**32 - 1)
 HALF = 3 * HOUR_NS
@@ -130,6 +130,19 @@ def test_the_usual_rate_is_the_mean_by_hour_of_the_week_shrunk_to_the_day(seed: 
         assert crowd._usual(s.talk, 0, hour, p.crowd) == pytest.approx(centre, rel=1e-9)
 
 
+def test_what_is_usual_is_forgotten_at_its_own_pace() -> None:
+    """An exact mean at first, then an exponential one of `memory_weeks`: of hours, of days, of weeks."""
+    s, p = make_state(), make_params(crowd={"memory_weeks": 2.0})
+    counts = np.random.default_rng(6).poisson(1.5, 6 * 168 + 1)
+    hourly(s, p, counts)
+    for slot, mine, obs in ((0, counts[:-1], 336.0), (1 + 5, counts[5:-1:24], 14.0), (25 + 40, counts[40:-1:168], 2.0)):
+        centre = 0.0
+        for n, x in enumerate(mine):
+            centre += (x - centre) * max(1.0 / (n + 1), 1.0 / obs)
+        got = s.talk[0, (START // HOUR_NS + slot - 25) % 168 + 25 if slot >= 25 else slot]
+        assert (got.centre, got.count) == (pytest.approx(centre, rel=1e-12), len(mine))
+
+
 @settings(max_examples=10)
 @given(SEEDS)
 def test_chatter_is_what_was_heard_against_the_rates_of_these_hours(seed: int) -> None:
@@ -228,6 +241,25 @@ def test_an_hour_that_always_moves_far_is_known_for_it() -> None:
     assert crowd.stirred(make_state(), 0, START, START + HOUR_NS, p.crowd) == 1.0
 
 
+def test_an_hour_is_the_mean_of_its_bars_in_the_volatility_expected_for_the_time_they_took() -> None:
+    p, s = make_params(), make_state()
+    rows = walk(np.random.default_rng(3), 12 * 30)
+    kept = [k for k in range(len(rows)) if k not in (200, 201, 203, 340, 341)]
+    wanted: dict[int, list[float]] = {}
+    for n, k in enumerate(kept):
+        feed(s, [bar(s, 0, START + (k + 1) * BAR_NS, *rows[k])], p)
+        if n:
+            before, after = s.ring[0, n - 1], s.ring[0, n]
+            passed = (int(after.close_ns) - int(before.close_ns)) // BAR_NS
+            move = abs(after.price / before.price - 1.0) / (before.sigma * math.sqrt(passed))
+            wanted.setdefault((int(after.close_ns) - 1) // HOUR_NS, []).append(move)
+    last = max(wanted)
+    assert s.asset[0].stir_n == len(wanted[last]) == 12
+    assert s.asset[0].stir_sum == pytest.approx(sum(wanted.pop(last)))
+    assert s.stir[0, 0].centre == pytest.approx(np.mean([np.mean(moves) for moves in wanted.values()]))
+    assert s.stir[0, 0].count == len(wanted)
+
+
 def test_the_hours_of_a_session_are_those_of_its_exchange() -> None:
     """In New York the first full hour is the wild one, winter and summer: an hour apart in UTC."""
     bar_ns, days, summer = 30 * MINUTE_NS, 29, 25
@@ -319,6 +351,40 @@ def test_extremes_are_one_sided_unusual_and_spent_or_ignored(
     names, factor = judged(s, p, START + age * MINUTE_NS, reaction)
     assert names == found
     assert factor == (0.7 if found else 1.0)
+
+
+def test_a_move_counts_against_how_far_its_hours_usually_move() -> None:
+    p = make_params(crowd={"prior_obs": 0.1})
+    world, day = moving(p), START + 3 * WEEK_NS
+    for hour, found in ((14, []), (3, ["SPENT"])):
+        s = type(world)(*(part.copy() for part in world))
+        at = day + hour * HOUR_NS
+        for k in range(2):
+            narrative.hear(s, signal(0, at, 1.0, cluster=k), p.narrative)
+        s.asset[0].close_ns = at + HOUR_NS
+        assert judged(s, p, at + HOUR_NS, 2.0)[0] == found
+
+
+def test_nobody_ignores_a_story_while_the_market_is_closed() -> None:
+    rows, p, found = new_york(6), make_params(), []
+    friday, monday = int(rows["close_ns"][4]) + 3 * HOUR_NS, int(rows["open_ns"][5])
+    s = share(rows[:5], bar_ns=30 * MINUTE_NS)
+    for k in range(2):
+        narrative.hear(s, signal(0, friday, 1.0, cluster=k), p.narrative)
+    s.asset[0].close_ns = friday
+    session.begin(s, events(rows[5:])[0])
+    for minutes in (10, 70):
+        found.append(judged(s, p, monday + minutes * MINUTE_NS, 0.05)[0])
+    assert found == [[], ["IGNORED"]]
+
+
+def test_an_agent_that_does_not_listen_finds_nothing() -> None:
+    p = make_params()
+    s = told([signal(0, START, 1.0, cluster=k, publisher=k) for k in range(3)], p, START)
+    assert judged(s, p, START, 3.0)[0] == ["BROAD", "SPENT"]
+    d = decision(weight=0.0, reaction=3.0, crowd=1.0)
+    crowd.measure(s, 0, START, d, p.crowd, p.price)
+    assert (d.findings, d.crowd) == (0, 1.0)
 
 
 def test_a_divided_crowd_is_no_extreme() -> None:

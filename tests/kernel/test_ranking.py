@@ -59,6 +59,11 @@ def test_an_asset_whose_costs_eat_its_move_is_below_zero() -> None:
     assert edge(make_state(), case(confidence=0.75, sigma=0.0002)) < 0.0 < edge(make_state(), case(confidence=0.75))
 
 
+def test_a_holding_shorter_than_a_bar_has_the_bar_s_move() -> None:
+    cost = 2 * (0.001 + 0.0002)
+    assert edge(make_state(bar_ns=DAY_NS), case()) == pytest.approx(0.25 - cost / 0.002, rel=1e-12)
+
+
 def test_no_side_no_gap_no_movement_no_edge() -> None:
     for nothing in ({"side": 0}, {"gap": math.nan}, {"sigma": 0.0}):
         assert math.isnan(edge(make_state(), case(**nothing)))
@@ -260,6 +265,13 @@ def test_the_best_is_the_same_case_in_any_order(rows: list[tuple[float, float, f
             went.append(key(given_rows[best]))
             out.decisions[best].gates = 0
         assert went == sorted((key(row) for row in rows), reverse=True)
+
+
+def test_gaps_are_compared_in_triggers() -> None:
+    out = new_out(1, 64)
+    for d, (gap, trigger) in zip(out.decisions, ((1.0, 1.0), (-0.9, 0.6), (1.2, 0.9)), strict=False):
+        d.edge, d.strength, d.gap, d.trigger, d.gates = math.nan, 0.5, gap, trigger, WAITING
+    assert ranking.pick(out, 0, 3, WAITING) == 1
 
 
 def test_an_exact_tie_leaves_the_first_ahead() -> None:
