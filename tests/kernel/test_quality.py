@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.kernel import exchange
 from tests.kernel.world import BAR_NS, PERP, START, bar, decision, feed, make_params, make_state, new_out, signal, timer
 
 from confidence_engine.domain.decision import GATE_PRICE_STALE, gate_names
@@ -55,7 +56,7 @@ QUALITY = [
     ({"publishers": 4, "weight": 0.75, "age_ns": HALF}, 7.860030855966228),  # (1/2 * 4/5 * 3/4)^(1/5)
     ({"agreement": 0.25}, 5.743491774985174),
     ({"warmth": 0.0}, 6.597539553864471),  # just warm is half
-    ({"bar_age_ns": 2 * BAR_NS}, 6.597539553864471),  # halfway between one bar and three
+    ({"bar_age_ns": 2 * BAR_NS}, 6.597539553864471),
     ({"bar_age_ns": 3 * BAR_NS}, 0.0),
     ({"publishers": 0}, 0.0),
     ({"agreement": -1.0}, 0.0),  # the words point the other way
@@ -91,6 +92,21 @@ CONVICTION = [
 @pytest.mark.parametrize(("values", "expected"), CONVICTION)
 def test_conviction_has_the_written_values(values: dict[str, float], expected: float) -> None:
     assert convinced(**values) == pytest.approx(expected, rel=1e-12, abs=1e-12)
+
+
+def test_a_weekend_takes_no_quality_away() -> None:
+    """A story of Friday evening, on Friday's last bar, judged then, at Monday's open and an hour into Monday."""
+    bar_ns = 30 * MINUTE_NS
+    rows = exchange.new_york(6, bar_ns)
+    s, close = exchange.share(rows, bar_ns), int(rows["close_ns"][4])
+    s.told[0].agreement, s.told[0].rising = 1.0, 1
+    found = []
+    for at in (close + HOUR_NS, int(rows["open_ns"][5]), int(rows["open_ns"][5]) + HOUR_NS):
+        d = decision(side=1, weight=0.5, warmth=1.0, score_z=NAN, ts_ns=at, since_ns=close + HOUR_NS, price_ns=close)
+        quality.judge(s, 0, d, HALF, 3.0)
+        found.append(float(d.quality))
+    assert found[0] == found[1] == pytest.approx(10 * 0.25**0.2)  # at last the bar is halfway between one and three
+    assert found[2] == pytest.approx(10 * (0.25 * 2.0 ** (-HOUR_NS / HALF) * 0.5) ** 0.2)
 
 
 def test_what_is_not_known_is_not_a_number() -> None:
