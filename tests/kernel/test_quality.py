@@ -56,7 +56,7 @@ QUALITY = [
     ({"publishers": 4, "weight": 0.75, "age_ns": HALF}, 7.860030855966228),  # (1/2 * 4/5 * 3/4)^(1/5)
     ({"agreement": 0.25}, 5.743491774985174),
     ({"warmth": 0.0}, 6.597539553864471),  # just warm is half
-    ({"bar_age_ns": 2 * BAR_NS}, 6.597539553864471),
+    ({"bar_age_ns": 2 * BAR_NS}, 6.597539553864471),  # halfway between one bar and three
     ({"bar_age_ns": 3 * BAR_NS}, 0.0),
     ({"publishers": 0}, 0.0),
     ({"agreement": -1.0}, 0.0),  # the words point the other way
@@ -66,6 +66,8 @@ QUALITY = [
     ({"weight": 0.0, "score_weight": 0.5, "score_z": 2.0}, 6.597539553864471),  # a score alone: one witness
     ({"weight": 0.0, "score_weight": 0.5, "score_z": -2.0}, 0.0),
     ({"score_weight": 0.5, "score_z": 1.0}, 8.218759147586129),  # (3/4 * 2/3 * 1 * 3/4)^(1/5)
+    # a score against the side is no witness: (13/16 * 1/2 * 1/2 * 13/16)^(1/5)
+    ({"weight": 0.75, "score_weight": 0.25, "score_z": -1.0}, 6.974568589722714),
     ({"score_weight": 0.5, "score_z": -1.0}, 0.0),  # news and score cancel: no agreement
 ]
 
