@@ -82,6 +82,16 @@ def test_equal_publishers_count_fully_and_one_counts_once(n: int) -> None:
     assert crowd.publishers(told(retold, p, START), 0)[0] == pytest.approx(n)
 
 
+def test_a_story_that_has_fallen_asleep_is_nobody_s_share() -> None:
+    p, later = make_params(), START + 12 * HOUR_NS
+    s = told([signal(0, START, 0.5, cluster=1, publisher=1)], p, START)
+    for cluster, publisher in ((2, 1), (3, 2)):
+        narrative.hear(s, signal(0, later, 0.5, cluster=cluster, publisher=publisher), p.narrative)
+    narrative.measure(s, 0, later, p.narrative)
+    assert s.story["asleep"][0, :3].tolist() == [1, 0, 0]
+    assert crowd.publishers(s, 0)[0] == pytest.approx(2.0)
+
+
 def judged(s: Any, p: Any, at_ns: int, reaction: float = 0.8) -> tuple[list[str], float]:
     """Findings and factor at `at_ns` where the price has moved by `reaction` sigma."""
     narrative.measure(s, 0, at_ns, p.narrative)
@@ -239,6 +249,8 @@ def test_an_hour_that_always_moves_far_is_known_for_it() -> None:
     both = crowd.stirred(s, 0, day + 13 * HOUR_NS, day + 15 * HOUR_NS, p.crowd)
     assert both == pytest.approx(math.sqrt((wild**2 + calm**2) / 2), rel=0.1)
     assert crowd.stirred(make_state(), 0, START, START + HOUR_NS, p.crowd) == 1.0
+    whole, longer = (crowd.stirred(s, 0, day - n * HOUR_NS, day + 24 * HOUR_NS, p.crowd) for n in (0, 100))
+    assert whole == longer == pytest.approx(math.sqrt((wild**2 + 23 * calm**2) / 24), rel=0.1)  # a day at most
 
 
 def test_an_hour_is_the_mean_of_its_bars_in_the_volatility_expected_for_the_time_they_took() -> None:
@@ -322,6 +334,23 @@ def test_hype_is_loud_and_moves_neither_price_nor_volume() -> None:
         names, factor = judged(s, p, now + 2 * HOUR_NS, reaction)
         assert ("HYPE" in names) is found, (volume, reaction, copies)
         assert factor == (0.5 if found else 1.0)
+
+
+@pytest.mark.parametrize(
+    ("heard", "expected", "documents", "known", "found"),
+    [
+        (1.0, 0.0, 2, True, False), (1.0, 0.0, 3, True, True), (2.0, 0.0, 2, True, True), (1.0, 50.0, 99, True, False),
+        (9.0, 0.0, 99, False, False),
+    ],
+)  # fmt: skip
+def test_loud_is_far_more_than_usual_or_the_same_again_when_it_is_not_quiet(
+    heard: float, expected: float, documents: int, known: bool, found: bool
+) -> None:
+    s, p = make_state(), make_params().crowd
+    c = s.crowd[0]
+    c.heard, c.heard_ns, c.expected, c.expected_ns, c.hour = heard, START, expected, START, START // HOUR_NS
+    s.talk["count"], s.told[0].live = 10**6 if known else 0, 2
+    assert bool(crowd._loud(s, 0, START, documents, p)) is found
 
 
 def test_unknown_volume_or_move_finds_no_hype() -> None:
