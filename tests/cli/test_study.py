@@ -42,6 +42,14 @@ def test_people_get_a_table_and_what_lies_beyond_chance(home: Path, capsys: pyte
     assert "beyond chance:" in text
 
 
+def test_symbols_are_typed_as_people_type_lists(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    counts = []
+    for words in ((), ("--symbols", "vlt, KVX/USDT,"), ("--symbols", "KVX/USDT,VLT/USDT")):
+        assert study(home, "--json", "--horizons", "1h", *words) == 0
+        counts.append(json.loads(capsys.readouterr().out)["stories"])
+    assert counts[1] == counts[2] < counts[0]
+
+
 @pytest.mark.parametrize(
     ("words", "told"),
     [

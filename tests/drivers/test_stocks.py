@@ -17,7 +17,7 @@ from confidence_engine.domain.errors import DataRefused, UsageError
 from confidence_engine.domain.event import ADJUSTED, BAR, CORPORATE, DIVIDEND, SESSION, SIGNAL, SPLIT, TIMER
 from confidence_engine.domain.units import DAY_NS, HOUR_NS, MINUTE_NS, SECOND_NS, parse_time
 from confidence_engine.drivers import replay
-from confidence_engine.drivers.sources import Sources, gather
+from confidence_engine.drivers.sources import Sources, gather, used_hash
 from confidence_engine.evaluate.comparable import comparable
 from confidence_engine.evaluate.summary import figures, live_hours, outcomes, summarise, warmup_days
 from confidence_engine.feeds.store import Store
@@ -223,6 +223,46 @@ def test_adjusted_prices_are_for_replays_and_flagged(config: Config, adjusted: S
             gather(config, adjusted, START, END, SYMBOLS, run=run)
     with pytest.raises(UsageError, match="replay, paper, live"):
         gather(config, adjusted, START, END, SYMBOLS, run="shadow")
+
+
+def with_actions(home: Path, *more: str) -> Store:
+    """A home whose AAPL also has actions before the bars, before its split, after the period and after all bars."""
+    store = filled(home, *more)
+    dated = ["2012-08-09", "2014-02-06", "2014-08-07", "2015-06-09"]
+    table = pl.DataFrame({"ex_date": dated, "split": [1.0, 1.0, 1.0, 4.0], "dividend": [2.0, 3.0, 0.5, 0.0]})
+    table.write_parquet(home / "more.parquet")
+    words = ("--venue", "alpaca", "--symbol", "AAPL", "--quote", "USD", "--json")
+    assert app.main(["--home", str(home), "import", "corporate", str(home / "more.parquet"), *words]) == 0
+    return store
+
+
+def paid(config: Config, sources: Sources) -> list[tuple[int, int, float]]:
+    """(day, what, value) of the CORPORATE events of a run."""
+    window = replay.window_of(config, START, END)
+    events = replay.compose(config, sources, replay.read(config, sources, CueReader()), window).events
+    done = events[events["kind"] == CORPORATE]
+    return [(int(e["ts_known"]) // DAY_NS * DAY_NS, int(e["x0"]), float(e["x1"])) for e in done]
+
+
+def test_a_dividend_beside_adjusted_prices_is_one_of_the_share_after_all_later_splits(
+    config: Config, tmp_path: Path
+) -> None:
+    """The period's split halves what was paid before it, and one stored for the year after quarters both."""
+    found = gather(config, with_actions(tmp_path, "--adjusted"), START, END, SYMBOLS)
+    days = [parse_time(d) for d in ("2014-02-06", PAID_DAY)]
+    assert paid(config, found) == [(days[0], DIVIDEND, 3.0 / 8.0), (days[1], DIVIDEND, 1.5 / 4.0)]
+
+
+def test_actions_outside_the_period_are_no_part_of_a_run(config: Config, tmp_path: Path, sources: Sources) -> None:
+    key = "AAPL/USD@alpaca"
+    found = gather(config, with_actions(tmp_path), START, END, SYMBOLS)
+    days = [parse_time(d) for d in ("2014-02-06", SPLIT_DAY, PAID_DAY)]
+    assert paid(config, found) == [(days[0], DIVIDEND, 3.0), (days[1], SPLIT, 2.0), (days[2], DIVIDEND, 1.5)]
+    inside = found.corporate[key]
+    alike = found._replace(corporate={key: inside[inside["ex_ns"] != days[0]]})
+    assert used_hash(alike) == sources.data_hash != found.data_hash
+    until = gather(config, Store(tmp_path), START, days[1], SYMBOLS, load_ns=days[0] + 1)  # an ex-date is a whole day
+    assert until.corporate[key]["ex_ns"].tolist() == days[:1]
 
 
 def test_raw_prices_are_good_for_every_run(config: Config, store: Store) -> None:

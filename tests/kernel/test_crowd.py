@@ -10,11 +10,12 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.kernel.exchange import events, new_york, share
 from tests.kernel.world import BAR_NS, START, bar, decision, feed, make_params, make_state, signal, timer, walk
 
 from confidence_engine.domain.finding import BROAD, FINDING_NAMES, HYPE, IGNORED, NARROW, SPENT, finding_names
 from confidence_engine.domain.units import HOUR_NS, MINUTE_NS, WEEK_NS
-from confidence_engine.kernel import crowd, narrative
+from confidence_engine.kernel import crowd, narrative, session
 
 SEEDS = st.integers(0, 2**32 - 1)
 HALF = 3 * HOUR_NS
@@ -81,6 +82,16 @@ def test_equal_publishers_count_fully_and_one_counts_once(n: int) -> None:
     assert crowd.publishers(told(retold, p, START), 0)[0] == pytest.approx(n)
 
 
+def test_a_story_that_has_fallen_asleep_is_nobody_s_share() -> None:
+    p, later = make_params(), START + 12 * HOUR_NS
+    s = told([signal(0, START, 0.5, cluster=1, publisher=1)], p, START)
+    for cluster, publisher in ((2, 1), (3, 2)):
+        narrative.hear(s, signal(0, later, 0.5, cluster=cluster, publisher=publisher), p.narrative)
+    narrative.measure(s, 0, later, p.narrative)
+    assert s.story["asleep"][0, :3].tolist() == [1, 0, 0]
+    assert crowd.publishers(s, 0)[0] == pytest.approx(2.0)
+
+
 def judged(s: Any, p: Any, at_ns: int, reaction: float = 0.8) -> tuple[list[str], float]:
     """Findings and factor at `at_ns` where the price has moved by `reaction` sigma."""
     narrative.measure(s, 0, at_ns, p.narrative)
@@ -129,6 +140,19 @@ def test_the_usual_rate_is_the_mean_by_hour_of_the_week_shrunk_to_the_day(seed: 
         assert crowd._usual(s.talk, 0, hour, p.crowd) == pytest.approx(centre, rel=1e-9)
 
 
+def test_what_is_usual_is_forgotten_at_its_own_pace() -> None:
+    """An exact mean at first, then an exponential one of `memory_weeks`: of hours, of days, of weeks."""
+    s, p = make_state(), make_params(crowd={"memory_weeks": 2.0})
+    counts = np.random.default_rng(6).poisson(1.5, 6 * 168 + 1)
+    hourly(s, p, counts)
+    for slot, mine, obs in ((0, counts[:-1], 336.0), (1 + 5, counts[5:-1:24], 14.0), (25 + 40, counts[40:-1:168], 2.0)):
+        centre = 0.0
+        for n, x in enumerate(mine):
+            centre += (x - centre) * max(1.0 / (n + 1), 1.0 / obs)
+        got = s.talk[0, (START // HOUR_NS + slot - 25) % 168 + 25 if slot >= 25 else slot]
+        assert (got.centre, got.count) == (pytest.approx(centre, rel=1e-12), len(mine))
+
+
 @settings(max_examples=10)
 @given(SEEDS)
 def test_chatter_is_what_was_heard_against_the_rates_of_these_hours(seed: int) -> None:
@@ -168,6 +192,37 @@ def test_chatter_is_unknown_in_the_first_week_and_normal_in_a_steady_stream() ->
     assert 0.8 < float(np.nanstd(seen[500:])) < 1.2
 
 
+@settings(max_examples=20)
+@given(SEEDS, st.integers(1, 168))
+def test_silence_is_learnt_however_seldom_the_clock_is_looked_at(seed: int, every: int) -> None:
+    """Timers by the hour or once a day or week: the same documents teach the same rates."""
+    rng, p = np.random.default_rng(seed), make_params().crowd
+    counts = rng.poisson(0.05, 400)
+    often, seldom = make_state(), make_state()
+    for k, count in enumerate(counts):
+        at = START + k * HOUR_NS
+        crowd.settle(often, at, p)
+        if k % every == 0:
+            crowd.settle(seldom, at, p)
+        for s in (often, seldom):
+            for _ in range(int(count)):
+                crowd.hear(s, signal(0, at + 30 * MINUTE_NS), p)
+    for s in (often, seldom):
+        crowd.settle(s, START + len(counts) * HOUR_NS, p)
+    assert often.talk.tobytes() == seldom.talk.tobytes()
+    assert often.crowd.tobytes() == seldom.crowd.tobytes()
+    assert often.talk[0, 0].count == len(counts)
+
+
+@pytest.mark.parametrize(("gap", "taught"), [(168, 168), (169, 1), (1000, 1)])
+def test_more_than_a_week_without_a_clock_is_no_silence(gap: int, taught: int) -> None:
+    s, p = make_state(), make_params().crowd
+    for hour in (0, gap):
+        crowd.settle(s, START + hour * HOUR_NS, p)
+    assert s.talk[0, 0].count == taught
+    assert s.crowd[0].hour == START // HOUR_NS + gap
+
+
 # Moves by the hour of the week.
 
 
@@ -194,6 +249,48 @@ def test_an_hour_that_always_moves_far_is_known_for_it() -> None:
     both = crowd.stirred(s, 0, day + 13 * HOUR_NS, day + 15 * HOUR_NS, p.crowd)
     assert both == pytest.approx(math.sqrt((wild**2 + calm**2) / 2), rel=0.1)
     assert crowd.stirred(make_state(), 0, START, START + HOUR_NS, p.crowd) == 1.0
+    whole, longer = (crowd.stirred(s, 0, day - n * HOUR_NS, day + 24 * HOUR_NS, p.crowd) for n in (0, 100))
+    assert whole == longer == pytest.approx(math.sqrt((wild**2 + 23 * calm**2) / 24), rel=0.1)  # a day at most
+
+
+def test_an_hour_is_the_mean_of_its_bars_in_the_volatility_expected_for_the_time_they_took() -> None:
+    p, s = make_params(), make_state()
+    rows = walk(np.random.default_rng(3), 12 * 30)
+    kept = [k for k in range(len(rows)) if k not in (200, 201, 203, 340, 341)]
+    wanted: dict[int, list[float]] = {}
+    for n, k in enumerate(kept):
+        feed(s, [bar(s, 0, START + (k + 1) * BAR_NS, *rows[k])], p)
+        if n:
+            before, after = s.ring[0, n - 1], s.ring[0, n]
+            passed = (int(after.close_ns) - int(before.close_ns)) // BAR_NS
+            move = abs(after.price / before.price - 1.0) / (before.sigma * math.sqrt(passed))
+            wanted.setdefault((int(after.close_ns) - 1) // HOUR_NS, []).append(move)
+    last = max(wanted)
+    assert s.asset[0].stir_n == len(wanted[last]) == 12
+    assert s.asset[0].stir_sum == pytest.approx(sum(wanted.pop(last)))
+    assert s.stir[0, 0].centre == pytest.approx(np.mean([np.mean(moves) for moves in wanted.values()]))
+    assert s.stir[0, 0].count == len(wanted)
+
+
+def test_the_hours_of_a_session_are_those_of_its_exchange() -> None:
+    """In New York the first full hour is the wild one, winter and summer: an hour apart in UTC."""
+    bar_ns, days, summer = 30 * MINUTE_NS, 29, 25
+    rows = new_york(days, bar_ns, dst_from=35)
+    s, p, price = share(bar_ns=bar_ns), make_params(crowd={"prior_obs": 0.1}), 100.0
+    rng = np.random.default_rng(2)
+    for event, row in zip(events(rows), rows, strict=True):
+        feed(s, [event], p)
+        for k in range(1, 14):
+            price *= math.exp(rng.choice([-1, 1]) * 0.002 * (3.0 if k in (2, 3) else 1.0))
+            feed(s, [bar(s, 0, int(row["open_ns"]) + k * bar_ns, *[price] * 4, 1.0)], p)
+    seen = np.flatnonzero(s.stir["count"][0])
+    assert (seen[(seen > 0) & (seen < 25)] - 1).tolist() == [9, 10, 11, 12, 13, 14, 15]
+    assert len(seen[seen >= 25]) == 7 * 5
+    for k in (summer - 1, summer, days - 1):
+        ten = int(rows["open_ns"][k]) + 30 * MINUTE_NS
+        assert rows["offset_ns"][k] == (-4 if k >= summer else -5) * HOUR_NS
+        wild, calm = (crowd.stirred(s, 0, ten + n * HOUR_NS, ten + (n + 1) * HOUR_NS, p.crowd) for n in (0, 2))
+        assert wild / calm == pytest.approx(3.0, rel=0.3)
 
 
 # The findings.
@@ -239,6 +336,23 @@ def test_hype_is_loud_and_moves_neither_price_nor_volume() -> None:
         assert factor == (0.5 if found else 1.0)
 
 
+@pytest.mark.parametrize(
+    ("heard", "expected", "documents", "known", "found"),
+    [
+        (1.0, 0.0, 2, True, False), (1.0, 0.0, 3, True, True), (2.0, 0.0, 2, True, True), (1.0, 50.0, 99, True, False),
+        (9.0, 0.0, 99, False, False),
+    ],
+)  # fmt: skip
+def test_loud_is_far_more_than_usual_or_the_same_again_when_it_is_not_quiet(
+    heard: float, expected: float, documents: int, known: bool, found: bool
+) -> None:
+    s, p = make_state(), make_params().crowd
+    c = s.crowd[0]
+    c.heard, c.heard_ns, c.expected, c.expected_ns, c.hour = heard, START, expected, START, START // HOUR_NS
+    s.talk["count"], s.told[0].live = 10**6 if known else 0, 2
+    assert bool(crowd._loud(s, 0, START, documents, p)) is found
+
+
 def test_unknown_volume_or_move_finds_no_hype() -> None:
     p = make_params()
     s, now = quiet_world()
@@ -266,6 +380,40 @@ def test_extremes_are_one_sided_unusual_and_spent_or_ignored(
     names, factor = judged(s, p, START + age * MINUTE_NS, reaction)
     assert names == found
     assert factor == (0.7 if found else 1.0)
+
+
+def test_a_move_counts_against_how_far_its_hours_usually_move() -> None:
+    p = make_params(crowd={"prior_obs": 0.1})
+    world, day = moving(p), START + 3 * WEEK_NS
+    for hour, found in ((14, []), (3, ["SPENT"])):
+        s = type(world)(*(part.copy() for part in world))
+        at = day + hour * HOUR_NS
+        for k in range(2):
+            narrative.hear(s, signal(0, at, 1.0, cluster=k), p.narrative)
+        s.asset[0].close_ns = at + HOUR_NS
+        assert judged(s, p, at + HOUR_NS, 2.0)[0] == found
+
+
+def test_nobody_ignores_a_story_while_the_market_is_closed() -> None:
+    rows, p, found = new_york(6), make_params(), []
+    friday, monday = int(rows["close_ns"][4]) + 3 * HOUR_NS, int(rows["open_ns"][5])
+    s = share(rows[:5], bar_ns=30 * MINUTE_NS)
+    for k in range(2):
+        narrative.hear(s, signal(0, friday, 1.0, cluster=k), p.narrative)
+    s.asset[0].close_ns = friday
+    session.begin(s, events(rows[5:])[0])
+    for minutes in (10, 70):
+        found.append(judged(s, p, monday + minutes * MINUTE_NS, 0.05)[0])
+    assert found == [[], ["IGNORED"]]
+
+
+def test_an_agent_that_does_not_listen_finds_nothing() -> None:
+    p = make_params()
+    s = told([signal(0, START, 1.0, cluster=k, publisher=k) for k in range(3)], p, START)
+    assert judged(s, p, START, 3.0)[0] == ["BROAD", "SPENT"]
+    d = decision(weight=0.0, reaction=3.0, crowd=1.0)
+    crowd.measure(s, 0, START, d, p.crowd, p.price)
+    assert (d.findings, d.crowd) == (0, 1.0)
 
 
 def test_a_divided_crowd_is_no_extreme() -> None:

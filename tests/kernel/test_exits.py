@@ -195,3 +195,19 @@ def test_flatten_leaves_at_market_once_and_names_itself() -> None:
     state.book[0].entry_id = 0
     exits.review(state, 0, out)
     assert len(said(out)) == 2
+
+
+@pytest.mark.parametrize("code", [CMD_HALT, CMD_FLATTEN])
+@pytest.mark.parametrize("lots", [0, 400])
+def test_a_halt_ends_a_plan_between_two_orders(code: int, lots: int) -> None:
+    """A limit entry has ended and was to be crossed: nothing works that could end the plan, unless a part is held."""
+    state, out = held(1)
+    b = state.book[0]
+    b.lots, b.stop_id, b.target_id, b.plan_lots, b.plan_margin, b.cross = lots, 0, 0, 600, 0.1, 2
+    frozen = (int(b.stop_ticks), int(b.target_ticks), int(b.deadline_ns), 0.1)
+    risk.command(state, command(START, code))
+    exits.obey(state, 0, out)
+    assert (b.plan_lots, b.cross) == (0, 0)
+    assert (b.stop_ticks, b.target_ticks, b.deadline_ns, b.plan_margin) == (frozen if lots else (0, 0, 0, 0.0))
+    leaves = [("submit market", 4, -400)] if lots and code == CMD_FLATTEN else []
+    assert said(out) == leaves

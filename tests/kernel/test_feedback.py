@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.kernel import exchange
 from tests.kernel.money import fill, liquidated, priced
 from tests.kernel.world import (
     BAR_NS,
@@ -30,9 +31,11 @@ from confidence_engine.domain import outcome
 from confidence_engine.domain.decision import GATE_COOLDOWN, GATE_NO_SHORT, GATE_SMALL_GAP
 from confidence_engine.domain.event import BACKFILL
 from confidence_engine.domain.order import WHY_LIQUIDATED, WHY_STOP, WHY_TARGET
-from confidence_engine.domain.units import HOUR_NS, MINUTE_NS, SECOND_NS
-from confidence_engine.kernel import feedback, ledger
+from confidence_engine.domain.trading import spans, trading_time
+from confidence_engine.domain.units import DAY_NS, HOUR_NS, MINUTE_NS, SECOND_NS
+from confidence_engine.kernel import feedback, ledger, session
 from confidence_engine.kernel.feedback import UNDECIDED, Params
+from confidence_engine.kernel.margin import unit
 from confidence_engine.kernel.out import LESSON_EXIT, LESSON_OUTCOME, LESSON_SOURCE, LESSON_TRIGGER, Out
 from confidence_engine.kernel.state import (
     PENDINGS,
@@ -124,6 +127,43 @@ def test_settled_is_labelled(
     assert w.dropped == 0
 
 
+@pytest.mark.parametrize("bar_ns", [30 * MINUTE_NS, DAY_NS])
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_settled_is_labelled_in_the_time_of_sessions_too(bar_ns: int, seed: int) -> None:
+    """Cases of days, nights and weekends, with half days among the sessions: all as `label` says in trading time."""
+    rows = exchange.new_york(40, bar_ns)
+    rows["close_ns"][[9, 20]] -= 3 * HOUR_NS
+    rows["span_ns"] = spans(rows["open_ns"], rows["close_ns"], bar_ns)
+    edges = [np.arange(o, c, bar_ns) for o, c in zip(rows["open_ns"], rows["close_ns"], strict=True)]
+    opens = np.concatenate(edges)
+    closes = np.concatenate([np.append(one[1:], c) for one, c in zip(edges, rows["close_ns"], strict=True)])
+    rng, state, out = np.random.default_rng(seed), exchange.share(bar_ns=bar_ns), new_out(1, 512)
+    columns, sessions = walk(rng, len(opens), 100.0, 0.02), iter(exchange.events(rows))
+    horizon = 3 * bar_ns if bar_ns < DAY_NS else 3 * DAY_NS
+    p = make_params(feedback={"horizon_ns": horizon})
+    at = np.sort(rng.integers(rows["open_ns"][1], rows["close_ns"][-3], 30)).tolist()
+    asked = {n: (ns, int(rng.choice([-1, 1]))) for n, ns in enumerate(at)}
+    waiting = list(asked.items())
+    for k, (begin, end) in enumerate(zip(opens.tolist(), closes.tolist(), strict=True)):
+        if begin in rows["open_ns"]:
+            session.begin(state, next(sessions))
+        while waiting and waiting[0][1][0] < end:
+            n, (ns, side) = waiting.pop(0)
+            feedback.watch(state, case(state, ns, n, side, sigma=0.02), p.feedback)
+        feedback.settle(state, bar(state, 0, end, *columns[k]), out, p)
+    clock = lambda ns: trading_time(rows, np.atleast_1d(ns))  # noqa: E731
+    made = (clock(opens), clock(closes), *(np.ascontiguousarray(columns[:, k]) for k in range(4)))
+    cost = 2.0 * (state.inst[0].taker + state.inst[0].half_spread)
+    found = {int(one.decision): one for one in lessons(out)}
+    assert len(found) >= 25
+    for n, one in found.items():
+        ns, side = asked[n]
+        sigma_h = 0.02 * math.sqrt(horizon / bar_ns)
+        known = outcome.label(*made, int(clock(ns)[0]), side, horizon, sigma_h, 1.0, 1.0, cost, 3 * SECOND_NS)
+        assert (one.y, int(clock(one.resolved_ns)[0])) == (known[0], known[2])
+        assert one.net_return == known[1] or math.isnan(known[1])
+
+
 def test_one_pending_for_each_asset_and_story() -> None:
     state, p = make_state(3, underlying="C"), make_params().feedback
     for i in (0, 1):
@@ -205,6 +245,41 @@ def test_publishers_share_an_outcome_by_their_weight() -> None:
     assert rows["before"].tolist() == [1.5, 0.5, 1.0]
     assert rows["after"].tolist() == [float(x) for x in state.tally["factor"][[2, 3, 5]]]
     assert len(lessons(out, LESSON_TRIGGER)) == 1
+
+
+def test_sources_are_judged_by_what_the_stories_of_their_class_lose() -> None:
+    """0 at the barrier that wins, 1 at the other and beyond it, the mean of the class (its prior one case) between."""
+    half_life, rate = 5.0, 0.03
+    p = make_params(
+        feedback={"horizon_ns": HOUR_NS, "half_life": half_life}, sources={"rate": rate, "low": 0.1, "high": 3.0}
+    )
+    state, out = make_state(), new_out(1, 512)
+    columns = walk(np.random.default_rng(5), 120, sigma=0.0015)
+    columns[:, :4] *= np.exp(np.cumsum(np.arange(120) % 40 == 39) % 2 * 0.02)[:, None]  # opens beyond a barrier
+    for k in range(120):
+        feedback.watch(state, case(state, START + k * BAR_NS, k, side=1 - 2 * (k % 2), publishers=0b10), p.feedback)
+        feedback.settle(state, bar(state, 0, START + (k + 1) * BAR_NS, *columns[k]), out, p)
+    barrier, cost = 0.002 * math.sqrt(12), 2.0 * float(state.inst[0].taker + state.inst[0].half_spread)
+    centre, log_weight, seen, beyond = 0.5, 0.0, [], set[int]()
+    for n, one in enumerate(lessons(out)):
+        x = (barrier - float(one.net_return)) / (2.0 * barrier + cost)
+        beyond |= {x < 0.0, 2 * (x > 1.0)}
+        seen.append(min(max(x, 0.0), 1.0))
+        log_weight -= rate * (seen[-1] - centre)
+        centre += (seen[-1] - centre) * max(1.0 / (n + 2), 1.0 - 0.5 ** (1.0 / half_life))
+    assert len(seen) > 80
+    assert sum(0.0 < x < 1.0 for x in seen) > 10
+    assert {1, 2} <= beyond
+    assert state.klass[int(state.inst[0].klass)].loss == pytest.approx(centre, rel=1e-9)
+    assert state.tally[1].log_weight == pytest.approx(log_weight, rel=1e-9)
+
+
+def test_the_round_trip_of_a_case_is_the_venue_s_by_the_factors_of_the_simulation() -> None:
+    state = make_state()
+    p = make_params(feedback={"fee_factor": 3.0, "spread_factor": 0.5}).feedback
+    feedback.watch(state, case(state, START, 1), p)
+    assert state.pending[0, 0].cost == pytest.approx(2.0 * (3.0 * 0.001 + 0.5 * 0.0002))
+    assert state.pending[0, 0].win - state.pending[0, 0].loss == pytest.approx(state.pending[0, 0].cost)
 
 
 def test_rates_of_zero_teach_nothing_and_write_no_change() -> None:
@@ -346,9 +421,34 @@ def test_a_trade_is_tallied_by_why_it_was_left_with_what_it_made() -> None:
     assert state.tally[TALLY_EXIT + WHY_TARGET].won == pytest.approx(0.1)
 
 
+def test_how_trades_were_left_fades_with_the_trades_of_that_kind() -> None:
+    state, p = make_state(**PERP), make_params(feedback={"half_life": 5.0})
+    priced(state, 100.0)
+    for _ in range(3):
+        state.book[0].entry_id, state.book[0].stop_id, state.book[0].plan_margin = 1, 2, 1.0
+        traded(state, [fill(1, 10_000, 500), fill(2, 9_900, -500)], p)
+    fade, t = 0.5**0.2, state.tally[TALLY_EXIT + WHY_STOP]
+    assert (t.outcomes, t.losses) == (3, pytest.approx(1.0 + fade + fade**2))
+    assert t.lost == pytest.approx(-0.01 * t.losses)
+
+
 def test_a_liquidation_is_a_reason_of_its_own() -> None:
     state, p = make_state(**PERP), make_params()
     priced(state, 100.0)
     state.book[0].entry_id, state.book[0].plan_margin = 1, 1.0
     out = traded(state, [fill(1, 10_000, 500), liquidated(9_000, -500, fee=1.0)], p)
     assert lessons(out, LESSON_EXIT)["why"].tolist() == [WHY_LIQUIDATED]
+
+
+@pytest.mark.parametrize("side", [1, -1])
+def test_a_fill_that_flips_a_position_is_notional_only_beyond_flat(side: int) -> None:
+    state, p = make_state(**PERP), make_params()
+    priced(state, 100.0)
+    state.book[0].entry_id, state.book[0].plan_margin = 1, 1.0
+    turned, back = 10_000 + side * 400, 10_000 - side * 300
+    out = traded(state, [fill(1, 10_000, side * 1000), fill(9, turned, -side * 1500), fill(9, back, side * 500)], p)
+    (row,) = lessons(out, LESSON_EXIT)
+    one = float(unit(state.inst[0]))
+    gain = 1000 * one * 4.0 + 500 * one * 7.0  # both ways it was left better than it was entered
+    assert row.net_usd == pytest.approx(gain)
+    assert row.net_return == pytest.approx(gain / (1000 * one * 100.0 + 500 * one * turned * 0.01), rel=1e-12)

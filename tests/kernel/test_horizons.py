@@ -9,11 +9,12 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.kernel import exchange
 from tests.kernel.world import BAR_NS, START, bar, decision, feed, make_params, make_state, signal, timer, walk
 
 from confidence_engine.domain.finding import finding_names
-from confidence_engine.domain.units import HOUR_NS, MINUTE_NS
-from confidence_engine.kernel import divergence, horizons, narrative, price
+from confidence_engine.domain.units import DAY_NS, HOUR_NS, MINUTE_NS
+from confidence_engine.kernel import divergence, horizons, narrative, price, session
 
 SEEDS = st.integers(0, 2**32 - 1)
 HORIZONS = (("gap_short", HOUR_NS), ("gap_mid", 3 * HOUR_NS), ("gap_long", 6 * HOUR_NS))
@@ -58,15 +59,19 @@ def slow_gap(s: Any, told: list[Any], at_ns: int, h: int, p: Any) -> float:
     total = sum(w for w, *_ in live)
     story = sum(w * x for w, x, _ in live) / total
     age = sum(w * (at_ns - t) for w, _, t in live) / total
-    z = min(max(story / 0.5, -4.0), 4.0)  # nothing is learnt yet: the class prior, centred
+    clip = float(p.narrative.z_clip)
+    z = min(max(story / 0.5, -clip), clip)  # nothing is learnt yet: the class prior, centred
     moved = price.since(s, 0, at_ns - int(age), p.divergence.reaction_clip)
-    return total / (total + 1.0) * (z - p.divergence.kappa * moved)
+    return total / (total + p.narrative.amount_half) * (z - p.divergence.kappa * moved)
 
 
-@settings(max_examples=15)
-@given(SEEDS, st.integers(0, 400))
-def test_the_gap_of_a_horizon_is_the_formula(seed: int, later: int) -> None:
+@settings(max_examples=20)
+@given(SEEDS, st.integers(0, 400), st.booleans())
+def test_the_gap_of_a_horizon_is_the_formula(seed: int, later: int, tight: bool) -> None:
     p = make_params()
+    if tight:  # clips that bind, and no parameter where it stands by default
+        news = {"z_clip": 0.7, "amount_half": 0.3, "w_min": 0.1}
+        p = make_params(narrative=news, divergence={"kappa": 0.4, "reaction_clip": 0.5})
     s, told = world(seed, p)
     at = START + 288 * BAR_NS + later * MINUTE_NS
     d = measured(s, at, p)
@@ -96,6 +101,47 @@ def test_a_young_story_speaks_in_every_horizon_and_an_old_one_only_in_the_long()
         narrative.hear(s, signal(0, START, 1.0), p.narrative)
         d = measured(s, START + age * MINUTE_NS, p)
         assert sum(math.isfinite(d[name]) for name, _ in HORIZONS) == known, age
+
+
+def test_a_horizon_counts_the_time_of_sessions() -> None:
+    """Told on Friday evening: young on Monday morning, gone when its hours have traded."""
+    bar_ns = 30 * MINUTE_NS
+    rows, p = exchange.new_york(7, bar_ns), make_params(narrative={"half_life_ns": DAY_NS})
+    friday, found = int(rows["close_ns"][4]) + 3 * HOUR_NS, []
+    s = exchange.share(rows[:5], bar_ns)
+    for k in range(13):
+        feed(s, [bar(s, 0, int(rows["open_ns"][4]) + (k + 1) * bar_ns, 100, 100, 100, 100, 1)], p)
+    narrative.hear(s, signal(0, friday), p.narrative)
+    for k, minutes in ((5, 30), (5, 120), (5, 300), (6, 30)):
+        if minutes == 30:
+            session.begin(s, exchange.events(rows[k : k + 1])[0])
+        d = measured(s, int(rows["open_ns"][k]) + minutes * MINUTE_NS, p)
+        found.append(sum(math.isfinite(d[name]) for name, _ in HORIZONS))
+    assert found == [3, 2, 1, 0]
+
+
+def test_a_gap_that_is_nought_or_a_case_without_a_side_is_neither_aligned_nor_opposed() -> None:
+    p = make_params()
+    s, _ = world(5, p)
+    assert finding_names(int(measured(s, START + 288 * BAR_NS, p, side=0).findings)) == []
+    flat = make_state()
+    feed(flat, [bar(flat, 0, START, 100, 100, 100, 100, 1), signal(0, START, 0.0)], p)
+    d = measured(flat, START + MINUTE_NS, p)
+    assert d.gap_short == d.gap_long == 0.0
+    assert d.findings == 0
+
+
+def test_anticipation_reaches_back_one_bar_at_least() -> None:
+    p, s = make_params(), make_state(bar_ns=DAY_NS)
+    feed(s, [bar(s, 0, START + (k + 1) * DAY_NS, *row) for k, row in enumerate(walk(np.random.default_rng(1), 9))], p)
+    told = START + 9 * DAY_NS
+    narrative.hear(s, signal(0, told), p.narrative)
+    first, last = s.ring[0, 7], s.ring[0, 8]
+    assert measured(s, told + HOUR_NS, p).anticipation == pytest.approx(
+        math.log(last.price / first.price) / first.sigma, rel=1e-12
+    )
+    tight = make_params(divergence={"reaction_clip": 0.01})
+    assert abs(measured(s, told + HOUR_NS, tight).anticipation) == pytest.approx(0.01)
 
 
 def test_with_horizons_like_the_narratives_own_half_life_the_gap_is_the_gap() -> None:

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.kernel import exchange
 from tests.kernel.world import BAR_NS, START, bar, decision, feed, make_params, make_state, signal, timer, walk
 
 from confidence_engine.domain.units import DAY_NS, HOUR_NS
@@ -111,6 +112,33 @@ def test_frames_are_an_hour_on_shorter_bars_and_a_bar_on_longer_ones() -> None:
     assert fast.beta["beta"][:2] == pytest.approx(slow_betas(closes[11::12], 720.0, 10.0), rel=1e-9)
     slow = world(closes[:40], p, bar_ns=DAY_NS)
     assert slow.beta["count"][:2].tolist() == [39, 39]
+
+
+def test_classes_have_markets_of_their_own() -> None:
+    """Two assets of each of two classes learn what they would learn without the others."""
+    closes, p = paths(8, 40, (0.5, 1.5, 0.8, 1.2)), make_params()
+    s = make_state(4, bar_ns=HOUR_NS)
+    s.inst["klass"][2:4] = 1
+    for k in range(len(closes)):
+        close = START + (k + 1) * HOUR_NS
+        there = range(4) if k % 7 else range(2)  # the second class trades less
+        feed(s, [*(bar(s, i, close, *[closes[k, i]] * 4, 1.0) for i in there), timer(close + 2)], p)
+    missing = np.zeros((len(closes), 2), bool)
+    missing[::7] = True
+    alone = world(closes[:, :2], p), world(closes[:, 2:], p, missing)
+    for name in ("beta", "count", "mean_market"):
+        assert s.beta[name][:4].tolist() == [*alone[0].beta[name][:2], *alone[1].beta[name][:2]]
+
+
+def test_the_last_price_of_a_session_is_fresh_until_the_next() -> None:
+    """Daily bars of weekdays: a weekend between two of them is no missing price."""
+    n, rows = 30, exchange.new_york(30)
+    s = make_state(2, bar_ns=DAY_NS, year_s=exchange.YEAR_S, klass="equity", calendar="XNYS", quote="USD")
+    closes, p = paths(2, n, (0.7, 1.3)), make_params(market={"prior_obs": 1.0})
+    for event, close, prices in zip(exchange.events(rows), rows["close_ns"].tolist(), closes, strict=True):
+        feed(s, [event, *(bar(s, i, close, *[prices[i]] * 4, 1.0) for i in (0, 1)), timer(close + 2)], p)
+    assert s.beta["count"][:2].tolist() == [n - 2] * 2  # the newest session ends its day with the next timer
+    assert s.beta["beta"][:2] == pytest.approx(slow_betas(closes[: n - 1], 720.0, 1.0), rel=1e-9)
 
 
 @given(SEEDS)

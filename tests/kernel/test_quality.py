@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.kernel import exchange
 from tests.kernel.world import BAR_NS, PERP, START, bar, decision, feed, make_params, make_state, new_out, signal, timer
 
 from confidence_engine.domain.decision import GATE_PRICE_STALE, gate_names
@@ -65,6 +66,8 @@ QUALITY = [
     ({"weight": 0.0, "score_weight": 0.5, "score_z": 2.0}, 6.597539553864471),  # a score alone: one witness
     ({"weight": 0.0, "score_weight": 0.5, "score_z": -2.0}, 0.0),
     ({"score_weight": 0.5, "score_z": 1.0}, 8.218759147586129),  # (3/4 * 2/3 * 1 * 3/4)^(1/5)
+    # a score against the side is no witness: (13/16 * 1/2 * 1/2 * 13/16)^(1/5)
+    ({"weight": 0.75, "score_weight": 0.25, "score_z": -1.0}, 6.974568589722714),
     ({"score_weight": 0.5, "score_z": -1.0}, 0.0),  # news and score cancel: no agreement
 ]
 
@@ -91,6 +94,21 @@ CONVICTION = [
 @pytest.mark.parametrize(("values", "expected"), CONVICTION)
 def test_conviction_has_the_written_values(values: dict[str, float], expected: float) -> None:
     assert convinced(**values) == pytest.approx(expected, rel=1e-12, abs=1e-12)
+
+
+def test_a_weekend_takes_no_quality_away() -> None:
+    """A story of Friday evening, on Friday's last bar, judged then, at Monday's open and an hour into Monday."""
+    bar_ns = 30 * MINUTE_NS
+    rows = exchange.new_york(6, bar_ns)
+    s, close = exchange.share(rows, bar_ns), int(rows["close_ns"][4])
+    s.told[0].agreement, s.told[0].rising = 1.0, 1
+    found = []
+    for at in (close + HOUR_NS, int(rows["open_ns"][5]), int(rows["open_ns"][5]) + HOUR_NS):
+        d = decision(side=1, weight=0.5, warmth=1.0, score_z=NAN, ts_ns=at, since_ns=close + HOUR_NS, price_ns=close)
+        quality.judge(s, 0, d, HALF, 3.0)
+        found.append(float(d.quality))
+    assert found[0] == found[1] == pytest.approx(10 * 0.25**0.2)  # at last the bar is halfway between one and three
+    assert found[2] == pytest.approx(10 * (0.25 * 2.0 ** (-HOUR_NS / HALF) * 0.5) ** 0.2)
 
 
 def test_what_is_not_known_is_not_a_number() -> None:

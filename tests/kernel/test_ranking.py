@@ -59,6 +59,11 @@ def test_an_asset_whose_costs_eat_its_move_is_below_zero() -> None:
     assert edge(make_state(), case(confidence=0.75, sigma=0.0002)) < 0.0 < edge(make_state(), case(confidence=0.75))
 
 
+def test_a_holding_shorter_than_a_bar_has_the_bar_s_move() -> None:
+    cost = 2 * (0.001 + 0.0002)
+    assert edge(make_state(bar_ns=DAY_NS), case()) == pytest.approx(0.25 - cost / 0.002, rel=1e-12)
+
+
 def test_no_side_no_gap_no_movement_no_edge() -> None:
     for nothing in ({"side": 0}, {"gap": math.nan}, {"sigma": 0.0}):
         assert math.isnan(edge(make_state(), case(**nothing)))
@@ -128,6 +133,13 @@ def test_ten_returns_are_needed() -> None:
     assert not math.isnan(lived(walks(1, 12, 1)).trend[0].momentum)
 
 
+def test_half_of_a_short_history_is_skipped_at_most() -> None:
+    closes = walks(1, 12, 4)
+    s = lived(closes)
+    ranking._measure(s, 0, make_params(ranking={"skip": 30}).ranking)
+    assert s.trend[0].momentum == pytest.approx(reference(closes[0], skip=30)[0], rel=1e-9)
+
+
 def test_the_last_days_do_not_count_for_momentum() -> None:
     closes = walks(1, 40, 3)
     jumped = closes.copy()
@@ -142,6 +154,13 @@ def test_a_price_that_never_moves_is_not_ranked() -> None:
     ranking.refresh(s)
     assert math.isnan(s.trend[0].rank_momentum)
     assert sorted(float(s.trend[i].rank_momentum) for i in (1, 2)) == [-1.0, 1.0]
+
+
+def test_a_price_that_no_longer_moves_loses_its_momentum() -> None:
+    closes = walks(1, 40, 1)
+    t = lived(np.hstack([closes, np.full((1, 70), closes[0, -1])])).trend[0]
+    assert t.daily_sigma == 0.0
+    assert math.isnan(t.momentum)
 
 
 def test_a_bar_that_ends_at_midnight_belongs_to_the_day_before() -> None:
@@ -246,6 +265,13 @@ def test_the_best_is_the_same_case_in_any_order(rows: list[tuple[float, float, f
             went.append(key(given_rows[best]))
             out.decisions[best].gates = 0
         assert went == sorted((key(row) for row in rows), reverse=True)
+
+
+def test_gaps_are_compared_in_triggers() -> None:
+    out = new_out(1, 64)
+    for d, (gap, trigger) in zip(out.decisions, ((1.0, 1.0), (-0.9, 0.6), (1.2, 0.9)), strict=False):
+        d.edge, d.strength, d.gap, d.trigger, d.gates = math.nan, 0.5, gap, trigger, WAITING
+    assert ranking.pick(out, 0, 3, WAITING) == 1
 
 
 def test_an_exact_tie_leaves_the_first_ahead() -> None:

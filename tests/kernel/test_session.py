@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.kernel.exchange import LENGTH, MONDAY, events, new_york, share
+from tests.kernel.exchange import LENGTH, MONDAY, YEAR_S, events, new_york, share
 from tests.kernel.world import bar, decision, feed, make_params, make_state, signal, timer
 
 from confidence_engine.domain.decision import GATE_ADJUSTED, GATE_COOLDOWN, GATE_MARKET_CLOSED, GATE_PRICE_STALE
@@ -17,7 +17,7 @@ from confidence_engine.domain.trading import trading_time
 from confidence_engine.domain.units import DAY_NS, HOUR_NS, MINUTE_NS
 from confidence_engine.kernel import exits, gates, narrative, price, session
 from confidence_engine.kernel.out import STATUS_UNSOUND
-from confidence_engine.kernel.state import SESSIONS
+from confidence_engine.kernel.state import SESSIONS, new_state
 
 FIVE = 5 * MINUTE_NS
 
@@ -62,8 +62,11 @@ def test_a_session_said_again_only_moves_its_end() -> None:
 
 @pytest.mark.parametrize(
     "change",
-    [{"close_ns": -LENGTH}, {"span_ns": -DAY_NS}, {"open_ns": -4 * DAY_NS}, {"offset_ns": 40 * HOUR_NS}],
-)
+    [
+        {"close_ns": -LENGTH}, {"close_ns": 2 * DAY_NS}, {"span_ns": -DAY_NS}, {"span_ns": 2 * DAY_NS},
+        {"open_ns": -4 * DAY_NS}, {"open_ns": HOUR_NS - DAY_NS}, {"offset_ns": 40 * HOUR_NS},
+    ],
+)  # fmt: skip
 def test_a_session_that_cannot_be_stops_the_run(change: dict[str, int]) -> None:
     rows = new_york(3)
     state, wrong = share(rows[:2]), rows[2:].copy()
@@ -72,7 +75,12 @@ def test_a_session_that_cannot_be_stops_the_run(change: dict[str, int]) -> None:
     out = feed(state, events(wrong), make_params())
     assert out.head[0].status == STATUS_UNSOUND
     assert state.calendar[1].sessions == 2
-    assert feed(state, events(rows[2:], calendar=2), make_params()).head[0].status == STATUS_UNSOUND
+    for calendar in (0, 2):
+        assert feed(state, events(rows[2:], calendar), make_params()).head[0].status == STATUS_UNSOUND
+    (late,) = events(rows[2:])
+    late.ts_event += MINUTE_NS  # a session is told as it opens
+    assert not session.orderly(state, late)
+    assert not state.calendar[0].sessions
 
 
 # What waits for a market.
@@ -94,6 +102,36 @@ def test_a_story_of_friday_evening_is_fresh_on_monday() -> None:
     session.begin(state, events(rows[5:6])[0])
     assert told(state, monday) == before > 0.0
     assert told(state, int(rows["close_ns"][5])) == pytest.approx(before / 2.0)
+
+
+def listed(calendars: list[int], market: bool) -> Any:
+    """Assets of one class on these calendars, and one more underlying: the market of the class, or nobody's."""
+    one, n = share(), len(calendars)
+    rows, klass = np.repeat(one.inst[:1], n), int(one.inst[0].klass)
+    rows["underlying"], rows["calendar"] = np.arange(n), calendars
+    priors = np.tile([0.3, 0.5, YEAR_S], (len(one.klass), 1))
+    told_of = {klass: n} if market else None
+    return new_state(rows, np.repeat(one.tier[:1], n, axis=0), [klass] * (n + 1), priors, 1e5, told_of)
+
+
+def test_a_market_s_stories_are_told_on_the_clock_of_its_class() -> None:
+    assert listed([1, 1], market=True).told["calendar"][:3].tolist() == [1, 1, 1]
+    assert listed([1, 1], market=False).told["calendar"][:3].tolist() == [1, 1, 0]
+    assert listed([1, 2], market=True).told["calendar"][:3].tolist() == [1, 2, 0]  # two clocks are none
+    assert listed([0, 0], market=True).told["calendar"][:3].tolist() == [0, 0, 0]
+    rows, p = new_york(8), make_params(narrative={"half_life_ns": DAY_NS}).narrative
+    friday, state = int(rows["close_ns"][4]) + 3 * HOUR_NS, listed([1], market=True)
+    for event in events(rows[:5]):
+        session.begin(state, event)
+    amounts = []
+    narrative.hear(state, signal(1, friday), p)
+    for k in (5, 6):
+        session.begin(state, events(rows[k : k + 1])[0])
+        narrative.measure(state, 1, int(rows["open_ns"][k]), p)
+        amounts.append(float(state.told[1].amount))
+    assert amounts[1] == pytest.approx(amounts[0] / 2.0)
+    narrative.measure(state, 1, friday, p)
+    assert state.told[1].amount == amounts[0] > 0.0  # the weekend is no time
 
 
 def test_a_price_of_friday_is_not_stale_on_monday_and_is_after_its_sessions() -> None:
@@ -165,6 +203,17 @@ def test_the_mark_of_adjusted_prices_stays_on_every_decision() -> None:
     assert len(made) > 0
     assert ((made["marks"] & ADJUSTED) > 0).all()
     assert state.asset[0].seen_marks & ADJUSTED
+
+
+def test_where_one_session_follows_another_without_a_break_a_close_belongs_to_the_one_that_ends() -> None:
+    rows = new_york(2)
+    rows["close_ns"][0] = rows["open_ns"][1]
+    state, close = share(rows), int(rows["close_ns"][0])
+    assert session.number(state, 1, close) == (0, rows["open_ns"][0])
+    assert session.number(state, 1, close + 1) == (1, close)
+    assert session.number(share(), 1, close) == (-1, 0)
+    assert int(session.opened(state, 0, close)) == int(rows["open_ns"][0])
+    assert int(session.offset(share(), 0, close)) == 0
 
 
 # Frames and hours.

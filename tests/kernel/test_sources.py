@@ -118,6 +118,20 @@ def test_factors_are_relative_bounded_and_wait_for_enough_outcomes() -> None:
     assert state.tally[2].factor > bad
 
 
+@pytest.mark.parametrize(("min_obs", "compared"), [(10, [1, 2]), (9, [1, 2, 3]), (0, [1, 2, 3])])
+def test_a_source_is_compared_with_those_that_were_seen_as_often(min_obs: int, compared: list[int]) -> None:
+    """From its `min_obs`th outcome on, and nobody is who has none."""
+    state, p = make_state(), make_params(sources={"min_obs": min_obs}).sources
+    weights = {1: 0.2, 2: -0.2, 3: 0.3}
+    for j, log_weight in weights.items():
+        state.tally[j].log_weight, state.tally[j].outcomes = log_weight, 9 if j == 3 else 10
+    mean = sources.mean_weight(state, p)
+    assert mean == pytest.approx(np.mean([math.exp(weights[j]) for j in compared]))
+    for j in range(6):
+        sources.act(state, j, mean, p)
+        assert state.tally[j].factor == (round(math.exp(weights[j]) / mean, 2) if j in compared else 1.0)
+
+
 def test_steps_are_slow_and_in_hundredths() -> None:
     state, p = make_state(), make_params(sources={"min_obs": 0}).sources
     rng = np.random.default_rng(1)
@@ -156,6 +170,7 @@ def test_a_weighty_source_leaves_less_doubt() -> None:
     assert left == pytest.approx([0.2**0.5, 0.2, 0.2**1.5])
     assert left[1] == 1.0 - 0.8  # to the last bit
     assert sources.unsaid(state, 9, 1.0) == 0.0
+    assert sources.unsaid(state, 9 + SOURCES, 0.8) == left[-1]  # two streams of one slot
 
 
 def test_what_a_story_weighs_is_fixed_by_what_its_publishers_had_earned_when_they_told_it() -> None:

@@ -101,6 +101,21 @@ def test_the_trigger_is_scaled_but_never_to_where_the_price_alone_could_pass() -
     assert min(found.values()) >= alone
 
 
+@given(st.floats(0.5, 2.0), st.floats(0.05, 3.0), st.floats(0.0, 3.0))
+def test_a_narrower_trigger_stays_between_what_was_set_and_the_price_alone(
+    factor: float, trigger: float, alone: float
+) -> None:
+    state = make_state()
+    state.klass[0].factor = factor
+    got = float(thresholds.scaled(state, 0, trigger, alone))
+    if factor >= 1.0:
+        assert got == trigger * factor
+    else:
+        assert trigger * factor <= got <= trigger  # also where the price alone goes beyond what was set
+        assert got >= min(trigger, alone)
+        assert got in (trigger * factor, trigger, alone)
+
+
 def test_classes_learn_apart() -> None:
     state, p = make_state(), make_params().thresholds
     thresholds.learn(state, 1, False, p)

@@ -12,8 +12,9 @@ from tests.kernel.world import bar, make_params, signal, timer, walk
 from confidence_engine.domain.decision import GATE_MARKET_CLOSED
 from confidence_engine.domain.event import DIVIDEND, EVENT, FILL, SPLIT
 from confidence_engine.domain.params import params_record
-from confidence_engine.domain.units import HOUR_NS, SECOND_NS
+from confidence_engine.domain.units import DAY_NS, HOUR_NS, SECOND_NS
 from confidence_engine.drivers.loop import run
+from confidence_engine.kernel import algos
 from confidence_engine.kernel.out import STATUS_OK, new_out
 from confidence_engine.venues import sim
 
@@ -104,6 +105,34 @@ def test_a_split_or_a_dividend_earns_and_loses_nothing(action: tuple[int, float]
     assert abs(gain) > 0.1
     assert here == pytest.approx(gain, abs=0.01)
     assert state.asset[0].sigma == pytest.approx(plain.asset[0].sigma, rel=1e-9)
+
+
+@pytest.mark.parametrize(("ratio", "left"), [(0.1, 0), (0.5, 3)])
+def test_the_owner_of_an_order_that_a_reverse_split_dissolves_is_told(ratio: float, left: int) -> None:
+    """Six shares wait for the open of the ex-date: of one for ten nothing is left, of one for two there are three."""
+    rows = new_york(24)
+    state, p, q = share(rows[:20]), make_params(), params_record(sim.Params())
+    out, venue = new_out(1, 4096), sim.new_venue(len(state.asset), 1e5)
+    state.head[0].balance = state.head[0].equity = 1e5
+    before = [bar(state, 0, int(row["close_ns"]), 10.0, 10.1, 9.9, 10.0, 1e6) for row in rows[:20]]
+    run(state, venue, np.array(before, EVENT), 0, np.array([p]), q, out)
+    b = state.book[0]
+    state.head[0].now_ns = int(rows["close_ns"][19]) + 2 * SECOND_NS
+    b.stop_ticks, b.target_ticks, b.deadline_ns = 900, 1100, state.head[0].now_ns + DAY_NS
+    algos.first(state, 0, out, 6, 60.0, p.algos)
+    for intent in out.intents[: out.head[0].intents]:
+        sim.accept(venue, state, intent, q[0])
+    assert venue.pos[0].works == 3
+    opening = events(rows[20:])
+    tape = [opening[0], corporate(0, int(rows["open_ns"][20]), SPLIT, ratio)]
+    for k in range(20, 24):
+        tape += opening[k - 20 : k - 19] if k > 20 else []
+        tape.append(bar(state, 0, int(rows["close_ns"][k]), *[10.0 / ratio] * 4, 1e6 * ratio))
+    assert run(state, venue, np.array(tape, EVENT), 0, np.array([p]), q, out) == len(tape)
+    assert (b.entry_id, b.entry_leaves, b.lots, venue.pos[0].lots) == (0, 0, left, left)
+    assert venue.pos[0].works == (2 if left else 0)
+    assert (b.stop_id > 0, b.stop_ticks > 0, b.deadline_ns > 0) == (left > 0,) * 3
+    assert len(fills(out)) == (left > 0)
 
 
 def test_an_intraday_story_of_the_night_is_refused_at_night_and_entered_after_the_first_bar() -> None:
