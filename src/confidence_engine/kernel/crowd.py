@@ -25,7 +25,7 @@ from confidence_engine.domain.finding import BROAD, HYPE, IGNORED, NARROW, SPENT
 from confidence_engine.domain.jit import stage
 from confidence_engine.domain.params import Bound
 from confidence_engine.domain.units import DAY_NS, HOUR_NS, MINUTE_NS
-from confidence_engine.kernel import price, session
+from confidence_engine.kernel import narrative, price, session
 from confidence_engine.kernel.state import ITEMS, RING_BARS
 
 __all__ = ["Params", "chatter", "hear", "measure", "observe", "publishers", "settle", "several", "stirred"]
@@ -188,26 +188,21 @@ def stirred(s, i, from_ns, to_ns, p):
 def publishers(s, u):
     """(effective number of publishers of the live weight, one-sidedness, documents) of the live stories."""
     told = s.told[u]
-    square, pull, push, documents, met = 0.0, 0.0, 0.0, 0, 0
-    for k in range(ITEMS):
-        if met == told.live:
-            break
+    square, pull, push, documents = 0.0, 0.0, 0.0, 0
+    k, left = -1, told.awake
+    while left != 0:
+        k, left = narrative.next_of(k, left)
         one = s.story[u, k]
-        if one.n_documents == 0 or one.asleep == 1:
-            continue
         documents += one.n_documents
         pull += one.weight * one.polarity
         push += one.weight * abs(one.polarity)
         each = one.weight / one.n_publishers
         square += each * one.weight
-        j, left = k - 1, met
-        while left > 0:
+        j, before = -1, told.awake & ((np.uint64(1) << np.uint64(k)) - np.uint64(1))
+        while before != 0:
+            j, before = narrative.next_of(j, before)
             two = s.story[u, j]
-            j -= 1
-            if two.asleep == 0:
-                left -= 1
-                square += 2.0 * each * two.weight / two.n_publishers * _common(one.publishers, two.publishers)
-        met += 1
+            square += 2.0 * each * two.weight / two.n_publishers * _common(one.publishers, two.publishers)
     sided = abs(pull) / push if push > 0.0 else 0.0
     return told.amount * told.amount / square, sided, documents
 

@@ -13,6 +13,8 @@ from __future__ import annotations
 import math
 from typing import Annotated, NamedTuple
 
+import numpy as np
+
 from confidence_engine.domain.finding import ALIGNED_LONG, ALIGNED_MID, ALIGNED_SHORT, OPPOSED
 from confidence_engine.domain.jit import stage
 from confidence_engine.domain.params import Bound
@@ -65,22 +67,37 @@ def _gaps(s, i, u, now_ns, d, p, told_p, gap_p):
     """D_h of the three horizons in one pass over the stories."""
     short, mid, long = (0.0, 0.0, 0.0), (0.0, 0.0, 0.0), (0.0, 0.0, 0.0)
     reach = max(p.short_ns, p.mid_ns, p.long_ns)
-    c = s.inst[i].calendar
-    now = session.clock(s, c, now_ns)
-    for k in range(ITEMS):
+    k, left = -1, _young(s, i, u, now_ns, reach)
+    while left != 0:
+        k, left = narrative.next_of(k, left)
         item = s.story[u, k]
-        if item.n_documents == 0:  # slots are taken in order and never given back
-            break
-        old = float(now - (item.since_ns if c == 0 else session.clock(s, c, item.since_ns)))
-        if old <= reach:
-            whole, since = narrative.standing(s, u, item, told_p), float(now_ns - item.since_ns)
-            short = _add(short, _left(whole, old, p.short_ns, told_p.w_min), item.polarity, since)
-            mid = _add(mid, _left(whole, old, p.mid_ns, told_p.w_min), item.polarity, since)
-            long = _add(long, _left(whole, old, p.long_ns, told_p.w_min), item.polarity, since)
+        old = float(session.ago(s, i, item.since_ns, now_ns))
+        whole, since = narrative.standing(s, u, item, told_p), float(now_ns - item.since_ns)
+        short = _add(short, _left(whole, old, p.short_ns, told_p.w_min), item.polarity, since)
+        mid = _add(mid, _left(whole, old, p.mid_ns, told_p.w_min), item.polarity, since)
+        long = _add(long, _left(whole, old, p.long_ns, told_p.w_min), item.polarity, since)
     centre, spread = narrative.yardstick(s, u, told_p)
     d.gap_short = _gap(s, i, now_ns, short, centre, spread, told_p, gap_p)
     d.gap_mid = _gap(s, i, now_ns, mid, centre, spread, told_p, gap_p)
     d.gap_long = _gap(s, i, now_ns, long, centre, spread, told_p, gap_p)
+
+
+@stage
+def _young(s, i, u, now_ns, reach):
+    """Places of the stories no older than `reach` on the clock of asset i, as bits; a free place began in 1970."""
+    c, begun = s.inst[i].calendar, s.told[u].begun
+    found = np.uint64(0)
+    if c == 0:
+        for k in range(ITEMS):
+            found |= np.uint64(now_ns - begun[k] <= reach) << np.uint64(k)
+        return found
+    now = session.clock(s, c, now_ns)
+    for k in range(ITEMS):
+        if begun[k] == 0:  # places are taken in order and never given back
+            break
+        if now - session.clock(s, c, begun[k]) <= reach:
+            found |= np.uint64(1) << np.uint64(k)
+    return found
 
 
 @stage

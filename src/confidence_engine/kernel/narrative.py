@@ -30,7 +30,7 @@ from confidence_engine.domain.units import DAY_NS, MINUTE_NS
 from confidence_engine.kernel import session, sources
 from confidence_engine.kernel.state import ITEMS
 
-__all__ = ["Params", "hear", "mark_traded", "measure", "settle", "standing", "was_traded", "yardstick"]
+__all__ = ["Params", "hear", "mark_traded", "measure", "next_of", "settle", "standing", "was_traded", "yardstick"]
 
 LN2 = math.log(2.0)
 
@@ -64,10 +64,11 @@ def hear(s, event, p):
     witnesses = 0
     if k >= 0:
         witnesses = s.story[u, k].n_publishers
-        _retell(told, s.story[u, k], event)
+        _retell(told, k, s.story[u, k], event)
     else:
         k = _place(s, u, event.ts_known, p)
         _tell(s.story[u, k], cluster, event)
+        told.begun[k] = event.ts_known
     item = s.story[u, k]
     sources.hear(s, event.source)
     if item.n_publishers > witnesses:
@@ -114,7 +115,7 @@ def _find(s, u, cluster, now_ns, p):
 
 
 @stage
-def _retell(told, item, event):
+def _retell(told, k, item, event):
     """A known story again: only a publisher that had not told it adds, as a mean over publishers."""
     item.n_documents += 1
     bit = _bit(event.source)
@@ -126,27 +127,29 @@ def _retell(told, item, event):
     item.certainty = (n * item.certainty + signal_certainty(event)) / (n + 1.0)
     item.relevance = max(item.relevance, signal_relevance(event))
     item.n_publishers += 1
-    told.awake += item.asleep
+    told.awake |= _bit(k)
     item.asleep = 0
 
 
 @stage
 def _place(s, u, now_ns, p):
     """A free slot or a forgotten story's; where there is none the weakest story gives way and is counted."""
+    told = s.told[u]
     weakest, least = 0, math.inf
-    s.told[u].awake += 1
     for k in range(ITEMS):
         item = s.story[u, k]
         if item.n_documents == 0:
+            told.awake |= _bit(k)
             return k
         if item.asleep == 1 and now_ns - item.since_ns > p.memory_ns:
             _fold(s, u, item, p)
+            told.awake |= _bit(k)
             return k
         w = _weight(s, u, item, now_ns, p)
         if w < least:
             weakest, least = k, w
     s.head[0].clusters_full += 1
-    s.told[u].awake -= 1 - s.story[u, weakest].asleep
+    told.awake |= _bit(weakest)
     _fold(s, u, s.story[u, weakest], p)
     return weakest
 
@@ -175,19 +178,15 @@ def measure(s, u, now_ns, p):
     amount, pulled, said, age_pulled, strongest = 0.0, 0.0, 0.0, 0.0, 0.0
     told.live, told.lead = 0, -1
     told.rising = told.falling = np.uint64(0)
-    oldest_ns, left = now_ns + 1, told.awake
-    for k in range(ITEMS):
-        if left == 0:
-            break
+    oldest_ns, k, left = now_ns + 1, -1, told.awake
+    while left != 0:
+        k, left = next_of(k, left)
         item = s.story[u, k]
-        if item.n_documents == 0 or item.asleep == 1:
-            continue
-        left -= 1
         w = _weight(s, u, item, now_ns, p)
         item.weight = w
         if w < p.w_min:
             item.asleep, told.unsettled = 1, 1
-            told.awake -= 1
+            told.awake ^= _bit(k)
             continue
         told.live += 1
         oldest_ns = min(oldest_ns, item.since_ns)
@@ -207,6 +206,17 @@ def measure(s, u, now_ns, p):
     told.story = pulled / amount
     told.since_ns = now_ns - int(age_pulled / amount)
     _standardise(s, u, p)
+
+
+@stage
+def next_of(k, left):
+    """(place, what is left) of the next of a set of places after place k; `left` is not empty."""
+    one = np.uint64(1)
+    k += 1
+    while left & one == 0:
+        left >>= one
+        k += 1
+    return k, left >> one
 
 
 @stage

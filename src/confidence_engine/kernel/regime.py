@@ -234,19 +234,20 @@ def _drift(r, z, passed, p):
     """Three states of the drift, down, none, up; z is the return in units of the volatility expected for it."""
     stay = math.exp(-passed / p.trend_bars)
     d = p.drift * math.sqrt(passed)
-    down = (stay * r.down + (1.0 - stay) / 3.0) * _bell(z + d)
-    calm = (stay * r.calm + (1.0 - stay) / 3.0) * _bell(z)
-    up = (stay * r.up + (1.0 - stay) / 3.0) * _bell(z - d)
-    total = down + calm + up
-    r.down, r.calm, r.up = down / total, calm / total, up / total
+    a, b, c = _far(z + d), _far(z), _far(z - d)
+    down = (stay * r.down + (1.0 - stay) / 3.0) * (b * c)  # all three densities times a b c
+    calm = (stay * r.calm + (1.0 - stay) / 3.0) * (a * c)
+    up = (stay * r.up + (1.0 - stay) / 3.0) * (a * b)
+    once = 1.0 / (down + calm + up)
+    r.down, r.calm, r.up = down * once, calm * once, up * once
 
 
 @stage
-def _bell(z):
-    """Student t with 9 degrees of freedom, up to a constant: one outlier never turns a trend."""
-    u = 1.0 + z * z / (MIDDLE - 2.0)
+def _far(z):
+    """One over the Student t with 9 degrees of freedom, up to a constant: one outlier never turns a trend."""
+    u = 1.0 + z * z * (1.0 / (MIDDLE - 2.0))
     u2 = u * u
-    return 1.0 / (u2 * u2 * u)
+    return u2 * u2 * u
 
 
 @stage

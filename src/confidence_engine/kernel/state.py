@@ -39,8 +39,8 @@ CAPACITIES: Final = (64, 128, 256)
 
 
 def record_of(*fields: str) -> np.dtype:
-    """Record of 8-byte fields: "name" is a float, "name:i" an integer, "name:u" 64 bits, "name:l" a row of levels."""
-    kinds = {"": "f8", "i": "i8", "u": "u8", "l": f"({LEVELS},)f8"}
+    """Record of 8-byte fields: "name" is a float, ":i" an integer, ":u" 64 bits, ":l" a row of levels, ":t" times."""
+    kinds = {"": "f8", "i": "i8", "u": "u8", "l": f"({LEVELS},)f8", "t": f"({ITEMS},)i8"}
     return np.dtype((np.record, [(f.partition(":")[0], kinds[f.partition(":")[2]]) for f in fields]))
 
 
@@ -77,9 +77,9 @@ REGIME: Final = record_of(
 
 # What is being told about an underlying.
 UNDERLYING: Final = record_of(
-    "klass:i", "calendar:i", "due:i", "awake:i", "unsettled:i", "oldest_ns:i", "centre", "spread2", "readings:i",
+    "klass:i", "calendar:i", "due:i", "awake:u", "unsettled:i", "oldest_ns:i", "centre", "spread2", "readings:i",
     "measured_ns:i", "live:i", "amount", "weight", "story", "z_story", "since_ns:i", "lead:i", "lead_slot:i",
-    "newest_ns:i", "agreement", "rising:u", "falling:u",
+    "newest_ns:i", "agreement", "rising:u", "falling:u", "begun:t",
 )  # fmt: skip
 
 # One story, however often retold.
