@@ -163,7 +163,7 @@ def test_a_row_is_written_when_evidence_lives_a_position_is_open_or_a_gate_flips
     assert state.book[0].lots == 0
     b = state.book[0]
     b.lots, b.entry_price = 10, price
-    state.story["n_documents"] = 0
+    state.story["n_documents"], state.told["awake"] = 0, 0
     assert tick(7) == 1  # no story, but a position
     b.lots = 0
     assert tick(8) == 0  # the bits are those of before
