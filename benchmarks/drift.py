@@ -1,13 +1,14 @@
 """Do the running estimators still hold what a fresh computation from the whole history gives?
 
-    python benchmarks/drift.py                 # 20 million bars, a little over a minute on one core
-    python benchmarks/drift.py --bars 500000   # quicker
+    python -m benchmarks.drift                 # 20 million bars, a little over a minute on one core
+    python -m benchmarks.drift --bars 500000   # quicker
 
-Every estimator of the kernel is fed bar by bar (1 % of the bars are missing, 2 % have no trade), then computed anew
-in a second pass: sums over the history with the weights written out, in 80-bit floats. Only the end of the history is
-summed: what lies before the 45 last time constants weighs less than 3e-20 (where the regime's year has not passed so
-often, its sums begin from the state in the middle). The filter of the regime has no closed
-form; its last 20,000 bars are done again in 80-bit floats with a full transition matrix. Printed are relative errors.
+What the kernel learns from bars is fed bar by bar (1 % of the bars are missing, 2 % have no trade), what it learns from
+stories and outcomes by as many of those (`drift_learnt.py`), then all is computed anew in a second pass: sums over the
+history with the weights written out, in 80-bit floats. Only the end of the history is summed: what lies before the 45
+last time constants weighs less than 3e-20 (where the regime's year has not passed so often, its sums begin from the
+state in the middle). The filter of the regime has no closed form; the last 20,000 bars of the shortest timeframe are
+done again in 80-bit floats with a full transition matrix. Printed are relative errors.
 """
 
 from __future__ import annotations
@@ -18,14 +19,15 @@ from typing import Any, NamedTuple
 
 import numba
 import numpy as np
+from benchmarks.drift_learnt import REACH, Long, learnt_errors, off, tail_weights
 
 from confidence_engine.domain import event as ev
 from confidence_engine.domain.instrument import CLASSES, Instrument, instrument_rows
 from confidence_engine.domain.params import params_record
 from confidence_engine.domain.units import DAY_NS, HOUR_NS, MINUTE_NS, SECOND_NS
-from confidence_engine.kernel import narrative, price, regime
+from confidence_engine.kernel import price, regime
 from confidence_engine.kernel.params import Params
-from confidence_engine.kernel.state import LEVELS, State, new_state
+from confidence_engine.kernel.state import LEVELS, REGIME_FRAMES, State, new_state
 
 BAR = 5 * MINUTE_NS
 BEGIN = 20_000 * DAY_NS
@@ -33,11 +35,8 @@ CHUNK = 500_000
 """Most bars that are made at once."""
 PRIOR = 0.8
 YEAR_S = 365 * 86_400.0
-REACH = 45.0
-"""Time constants that a second pass looks back."""
 AGAIN = 20_000
 """Most bars of the filter that are done again."""
-Long = np.longdouble
 
 
 class Piece(NamedTuple):
@@ -93,17 +92,25 @@ def observe_all(s, tape, params):
 
 
 @numba.njit(error_model="numpy")
-def weigh(s, tape, params, left, step_home, step_seen, home, seen):
-    """Add what a chunk's bars weigh at the end to the compensated sums [2, LEVELS]; `left` bars follow the first."""
+def weigh(s, tape, params, ends, steps, home, seen):
+    """Add what a chunk's frames weigh at the end to the compensated sums [frame, 2, LEVELS].
+
+    `ends` [frame] is how many closed frames there will be in the end, `steps` [frame, 2] of home and of seen.
+    """
     p = params[0]
     for k in range(len(tape)):
         price.observe(s, 0, tape[k], p.price)
+        before = s.regime[0, 0].n_bars, s.regime[0, 1].n_bars, s.regime[0, 2].n_bars
         regime.observe(s, 0, tape[k], p.regime)
-        r = s.regime[0, 0]
-        w = step_home * math.exp((left - 1 - k) * math.log1p(-step_home))
-        for j in range(LEVELS):
-            _add(home, j, w * (r.fat[j] + r.middle[j] + r.thin[j]))
-        _add(seen, math.floor(r.level + 0.5), step_seen * math.exp((left - 1 - k) * math.log1p(-step_seen)))
+        for f in range(REGIME_FRAMES):
+            r = s.regime[0, f]
+            if r.n_bars == before[f]:
+                continue
+            w = steps[f, 0] * math.exp((ends[f] - r.n_bars) * math.log1p(-steps[f, 0]))
+            for j in range(LEVELS):
+                _add(home[f], j, w * (r.fat[j] + r.middle[j] + r.thin[j]))
+            w = steps[f, 1] * math.exp((ends[f] - r.n_bars) * math.log1p(-steps[f, 1]))
+            _add(seen[f], math.floor(r.level + 0.5), w)
 
 
 @numba.njit(error_model="numpy")
@@ -112,28 +119,6 @@ def _add(total, j, x):
     both = total[0, j] + x
     total[1, j] += (total[0, j] - both) + x if abs(total[0, j]) >= abs(x) else (x - both) + total[0, j]
     total[0, j] = both
-
-
-@numba.njit(error_model="numpy")
-def learn_all(readings, p):
-    """The narrative's yardstick over readings: centre and spread."""
-    centre, spread2 = 0.0, 0.0
-    for k in range(len(readings)):
-        centre, spread2 = narrative._learn(centre, spread2, k, readings[k], p[0].narrative)
-    return centre, spread2
-
-
-def tail_weights(count: int, floor: float, total: int) -> np.ndarray:
-    """Weights of the last `count` of `total` observations under the step max(1 / n, floor), newest last, 80 bits."""
-    n = np.arange(total - count + 1, total + 1)
-    step = np.maximum(1 / n.astype(Long), Long(floor))
-    later = np.append(np.cumprod((1 - step)[::-1])[::-1][1:], Long(1.0))
-    return step * later
-
-
-def off(running: float, anew: Any) -> float:
-    """Relative error."""
-    return float(abs(Long(running) - anew) / abs(anew))
 
 
 def price_errors(state: State, params: np.ndarray, bars: int) -> dict[str, float]:
@@ -199,33 +184,28 @@ def _slot_errors(state: State, p: Any, x: np.ndarray, hours: np.ndarray) -> dict
 
 
 def regime_errors(before: State, after: State, params: np.ndarray, tapes: list[np.ndarray]) -> dict[str, float]:
-    """Where the level jumps to and where it was seen, as weighted sums over the bars of `tapes`."""
-    p, old = params[0].regime, before.regime[0, 0]
-    year = YEAR_S * SECOND_NS / BAR
-    home, seen = np.zeros((2, LEVELS)), np.zeros((2, LEVELS))
-    steps = 2.0 / year, 2.0 * 365 * DAY_NS / (p.full_age_ns * year)
-    s, left = before, sum(map(len, tapes))
-    kept = old.home.astype(Long) * np.exp(left * np.log1p(-Long(steps[0])))
-    kept_seen = old.seen.astype(Long) * np.exp(left * np.log1p(-Long(steps[1])))
+    """Where each timeframe jumps to and where it was seen, as weighted sums over the bars of `tapes`."""
+    p = params[0].regime
+    years = YEAR_S * SECOND_NS / np.array([BAR, p.middle_frame_ns, p.long_frame_ns])
+    steps = np.column_stack([2.0 / years, 2.0 * 365 * DAY_NS / (p.full_age_ns * years)])
+    home, seen = np.zeros((2, REGIME_FRAMES, 2, LEVELS))
+    old = before.regime[0].copy()
     for tape in tapes:
-        weigh(s, tape, params, left, *steps, home, seen)
-        left -= len(tape)
-    new = after.regime[0, 0]
-    if not np.array_equal(s.regime, after.regime):
+        weigh(before, tape, params, after.regime["n_bars"][0], steps, home, seen)
+    if not np.array_equal(before.regime, after.regime):
         raise SystemExit("the second pass is not the first: nothing was compared")
-    anew = kept + home[0].astype(Long) + home[1]
-    anew_seen = kept_seen + seen[0].astype(Long) + seen[1]
-    there = anew_seen > 0.0
-    return {
-        "regime home": float(np.max(np.abs(new.home - anew) / anew)),
-        "regime seen": float(np.max(np.abs(new.seen - anew_seen)[there] / anew_seen[there])),
-        "regime sums to one": max(
-            abs(new.fat.sum() + new.middle.sum() + new.thin.sum() - 1.0),
-            abs(new.home.sum() - 1.0),
-            abs(new.seen.sum() - 1.0),
-            abs(new.down + new.calm + new.up - 1.0),
-        ),
-    }
+    found: dict[str, float] = {}
+    for f, name in enumerate(("", " middle", " long")):
+        new, left = after.regime[0, f], int(after.regime[0, f].n_bars - old[f].n_bars)
+        for word, sums, step in (("home", home[f], steps[f, 0]), ("seen", seen[f], steps[f, 1])):
+            kept = old[f][word].astype(Long) * np.exp(left * np.log1p(-Long(step)))
+            anew = kept + sums[0].astype(Long) + sums[1]
+            there = anew > 0.0
+            found[f"regime{name} {word}"] = float(np.max(np.abs(new[word] - anew)[there] / anew[there]))
+        sums_to = (new.fat.sum() + new.middle.sum() + new.thin.sum(), new.w_fat + new.w_middle + new.w_thin)
+        sums_to += (new.home.sum(), new.seen.sum(), new.down + new.calm + new.up)
+        found[f"regime{name} sums to one"] = max(abs(float(total) - 1.0) for total in sums_to)
+    return found
 
 
 def filter_errors(before: State, after: State, params: np.ndarray, one: Piece) -> dict[str, float]:
@@ -268,17 +248,6 @@ def again(x: Any, stay: Any, tails: np.ndarray, jumps: np.ndarray, home: np.ndar
     return tails, jumps, home + step * (here - home), rate
 
 
-def narrative_errors(params: np.ndarray, count: int) -> dict[str, float]:
-    """Centre and spread of as many readings as there are bars."""
-    readings = np.random.default_rng(9).uniform(-1.0, 1.0, count)
-    centre, spread2 = learn_all(readings, params)
-    floor = math.log(2.0) / params[0].narrative.readings_half_life
-    weights = tail_weights(min(count, int(REACH / floor)), floor, count)
-    x = readings[-len(weights) :].astype(Long)
-    mean = (weights * x).sum()
-    return {"narrative centre": off(centre, mean), "narrative spread": off(spread2, (weights * (x - mean) ** 2).sum())}
-
-
 def errors(bars: int) -> dict[str, float]:
     """Relative error of every estimator after `bars` bars."""
     state, params = fresh()
@@ -302,7 +271,7 @@ def errors(bars: int) -> dict[str, float]:
     found = price_errors(state, params, bars)
     found |= filter_errors(late, state, params, Piece(one.close_ns[-again_bars:], one.rows[-again_bars:]))
     found |= regime_errors(before, state, params, tapes)
-    return found | narrative_errors(params, bars)
+    return found | learnt_errors(fresh()[0], params, bars)
 
 
 def main(bars: int) -> int:

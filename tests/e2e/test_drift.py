@@ -7,8 +7,11 @@ from benchmarks.drift import errors
 
 NAMES = {
     "price variance", "price ATR", "price silence", "volume centres", "volume deviations", "regime posterior",
-    "regime level", "regime switch", "regime home", "regime seen", "regime sums to one", "narrative centre",
-    "narrative spread",
+    "regime level", "regime switch", "regime home", "regime seen", "regime sums to one", "regime middle home",
+    "regime middle seen", "regime middle sums to one", "regime long home", "regime long seen",
+    "regime long sums to one", "narrative centre", "narrative spread", "market means", "market spread", "market joint",
+    "hour of the week", "tally counts", "tally sums", "class loss", "source weight", "trigger level",
+    "documents heard", "documents expected",
 }  # fmt: skip
 
 

@@ -178,6 +178,12 @@ def _over(s, i, c, phase, gross, event, out, p):
         if r.factor != before:
             row = _lesson(s, i, c, event, out)
             row.kind, row.before, row.after = LESSON_TRIGGER, before, r.factor
+    _lose(r, loss, fade)
+
+
+@stage
+def _lose(r, loss, fade):
+    """One outcome more in what the stories of a class lose on average; what it begins with counts as one."""
     r.outcomes += 1
     r.loss += (loss - r.loss) * max(1.0 / (r.outcomes + 1.0), 1.0 - fade)
 
