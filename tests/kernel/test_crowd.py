@@ -68,7 +68,7 @@ def test_the_effective_number_is_the_inverse_herfindahl_of_the_live_weight(seed:
     assert n_eff == pytest.approx(1.0 / sum((x / total) ** 2 for x in shares.values()), rel=1e-9)
     assert 1.0 - 1e-12 <= n_eff <= len(shares) + 1e-9
     assert sided == pytest.approx(abs(pull) / push, rel=1e-9)
-    assert (counted, bool(crowd.several(s, 0))) == (documents, len(everyone) > 1)
+    assert (counted, bool(crowd.several(s, 0, 0))) == (documents, len(everyone) > 1)
 
 
 @given(st.integers(1, 12))
@@ -96,7 +96,7 @@ def judged(s: Any, p: Any, at_ns: int, reaction: float = 0.8) -> tuple[list[str]
     """Findings and factor at `at_ns` where the price has moved by `reaction` sigma."""
     narrative.measure(s, 0, at_ns, p.narrative)
     d = decision(weight=s.told[0].weight, reaction=reaction, crowd=1.0)
-    crowd.measure(s, 0, at_ns, d, p.crowd, p.price)
+    crowd.measure(s, 0, at_ns, d, p.crowd, p.price, p.narrative.memory_ns)
     return finding_names(int(d.findings)), float(d.crowd)
 
 
@@ -110,6 +110,8 @@ def test_several_publishers_are_broad_and_one_among_others_is_narrow() -> None:
     s = told([other, *alone], p, START)
     assert judged(s, p, START) == (["NARROW"], pytest.approx(0.8))
     assert judged(told([other, alone[0]], p, START), p, START) == ([], 1.0)  # a first story cannot be broad yet
+    forgotten = signal(0, START - p.narrative.memory_ns - 1, 0.3, cluster=9, publisher=2)
+    assert judged(told([forgotten, *alone], p, START), p, START) == ([], 1.0)  # its place is still there, unused
 
 
 # Chatter.
@@ -412,7 +414,7 @@ def test_an_agent_that_does_not_listen_finds_nothing() -> None:
     s = told([signal(0, START, 1.0, cluster=k, publisher=k) for k in range(3)], p, START)
     assert judged(s, p, START, 3.0)[0] == ["BROAD", "SPENT"]
     d = decision(weight=0.0, reaction=3.0, crowd=1.0)
-    crowd.measure(s, 0, START, d, p.crowd, p.price)
+    crowd.measure(s, 0, START, d, p.crowd, p.price, p.narrative.memory_ns)
     assert (d.findings, d.crowd) == (0, 1.0)
 
 

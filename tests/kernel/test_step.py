@@ -450,3 +450,9 @@ def test_the_best_price_counts_though_nobody_asks_at_that_bar() -> None:
                  timer(LAST + 3 * BAR_NS + 2 * SECOND_NS)], p, out)  # fmt: skip
     assert b.best == far
     assert b.stop_ticks > stop
+
+
+def test_an_asset_takes_at_most_64_kilobytes_of_state() -> None:
+    state = make_state(64)
+    each = sum(array.nbytes for array in state) / 64  # what is held once is counted on them as well
+    assert 32 * 1024 < each <= 64 * 1024

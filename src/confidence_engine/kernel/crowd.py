@@ -208,14 +208,15 @@ def publishers(s, u):
 
 
 @stage
-def several(s, u):
-    """Whether the remembered stories, live or not, have more than one publisher: where only one reports, one is all."""
+def several(s, u, from_ns):
+    """Whether the stories since `from_ns`, live or not, have more than one publisher: where one reports, one is all."""
     everyone = np.uint64(0)
     for k in range(ITEMS):
         one = s.story[u, k]
         if one.n_documents == 0:  # slots are taken in order and never given back
             break
-        everyone |= one.publishers
+        if one.since_ns >= from_ns:
+            everyone |= one.publishers
         if (everyone & (everyone - np.uint64(1))) != 0:
             return True
     return False
@@ -232,7 +233,7 @@ def _common(one, two):
 
 
 @stage
-def measure(s, i, now_ns, d, p, price_p):
+def measure(s, i, now_ns, d, p, price_p, memory_ns):
     """Findings and factor of decision `d`; no live story, no finding."""
     u = s.inst[i].underlying
     told = s.told[u]
@@ -243,7 +244,7 @@ def measure(s, i, now_ns, d, p, price_p):
     if n_eff >= p.broad_at:
         d.findings |= 1 << BROAD
         factor *= p.broad
-    elif n_eff <= p.narrow_at and told.live >= p.narrow_stories and several(s, u):
+    elif n_eff <= p.narrow_at and told.live >= p.narrow_stories and several(s, u, now_ns - memory_ns):
         d.findings |= 1 << NARROW
         factor *= p.narrow
     extreme = abs(told.z_story) >= p.extreme_z and sided >= p.one_sided

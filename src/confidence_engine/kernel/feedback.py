@@ -153,10 +153,9 @@ def settle(s, event, out, p):
 def _over(s, i, c, phase, gross, event, out, p):
     """A case is over: written down, and where it could be seen to its end, tallied and learnt from."""
     y, net = outcome.verdict(phase, gross, c.win, c.cost)
-    row = _lesson(s, i, c, event, out)
+    row = _lesson(i, c, event, out)
     row.kind, row.y, row.net_return = LESSON_OUTCOME, y, net
     if y == outcome.UNRESOLVED:
-        s.asset[i].unresolved += 1
         return
     fade = math.exp(-LN2 / p.feedback.half_life)
     won = y == outcome.WON
@@ -176,7 +175,7 @@ def _over(s, i, c, phase, gross, event, out, p):
     if c.passed:
         before = thresholds.learn(s, k, won, p.thresholds)
         if r.factor != before:
-            row = _lesson(s, i, c, event, out)
+            row = _lesson(i, c, event, out)
             row.kind, row.before, row.after = LESSON_TRIGGER, before, r.factor
     _lose(r, loss, fade)
 
@@ -205,7 +204,7 @@ def _credit(s, i, c, loss, won, net, fade, event, out, p):
         before = sources.act(s, j, mean, p.sources)
         r = s.tally[j]
         if r.factor != before:
-            row = _lesson(s, i, c, event, out)
+            row = _lesson(i, c, event, out)
             row.kind, row.stream, row.before, row.after = LESSON_SOURCE, r.stream, before, r.factor
 
 
@@ -246,7 +245,7 @@ def book(s, i, out, p):
 
 
 @stage
-def _lesson(s, i, c, event, out):
+def _lesson(i, c, event, out):
     """A row about a case that is over; the caller says what was learnt."""
     row = _row(out, i, event.ts_known, event.ts_event)
     row.at_ns, row.decision, row.cluster, row.publishers = c.told_ns, c.decision, c.cluster, c.publishers

@@ -39,7 +39,7 @@ TREND_WORDS: Final = ("unknown", "down", "sideways", "up")
 STEP: Final = 0.15
 """Distance of two levels in the log of volatility."""
 ANCHOR: Final = 24
-"""Level of the class prior; the grid reaches 36 times either way."""
+"""Level of the class prior; the grid reaches 36 times below it and 31 times above."""
 LEAST_SWITCH, MOST_SWITCH = 1e-4, 0.2
 REACH = 0.01  # share of the jumps that may go to any level, however seldom it was seen
 TURN = 1e-4  # share of the posterior that reconsiders how heavy the tails are, a bar
@@ -53,7 +53,7 @@ def _scale(nu: float) -> float:
     return math.gamma((nu + 1.0) / 2.0) / math.gamma(nu / 2.0) / math.sqrt(math.pi * (nu - 2.0))
 
 
-FAT, MIDDLE, THIN = 4.0, 9.0, 39.0  # of an odd number the density is a whole power, so no square root is asked for
+FAT, MIDDLE, THIN = 4.0, 9.0, 39.0  # an odd number's density is a whole power and needs no square root
 NUMBER: Final = np.arange(LEVELS, dtype=np.float64)
 PRECISION: Final = np.exp(-2.0 * STEP * (NUMBER - ANCHOR))  # 1 / variance, the class prior being 1
 FAT_DENSITY: Final = _scale(FAT) * np.sqrt(PRECISION)

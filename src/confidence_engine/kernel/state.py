@@ -58,7 +58,7 @@ ASSET: Final = record_of(
     "decay", "variance", "variance_weight", "sigma", "warmth", "first_warm_ns:i", "volume_z", "silent", "volume_n:i",
     "frame:i", "frame_high", "frame_low", "frame_close", "frame_prior", "atr", "atr_n:i", "funding_ns:i",
     "seen_marks:i", "score_mean", "score_std", "score_ns:i", "score_horizon_ns:i",
-    "pending:i", "dropped:i", "unresolved:i", "watched_ns:i", "stir_hour:i", "stir_sum", "stir_n:i",
+    "pending:i", "dropped:i", "watched_ns:i", "stir_hour:i", "stir_sum", "stir_n:i",
 )  # fmt: skip
 
 # The last RING_BARS bars: what the price was when a story was known, and how much it was expected to move.

@@ -258,7 +258,7 @@ def _weigh(s, i, event, d, p):
     evidence = divergence.measure(s, i, now_ns, d, p.divergence)
     d.trigger *= regime.trigger(d.regime, p.regime)
     horizons.measure(s, i, now_ns, d, p.horizons, p.narrative, p.divergence)
-    crowd.measure(s, i, now_ns, d, p.crowd, p.price)
+    crowd.measure(s, i, now_ns, d, p.crowd, p.price, p.narrative.memory_ns)
     confidence.judge(d, p.confidence)
     return evidence
 
