@@ -6,7 +6,8 @@ replays again with one stage neutralised in a copy of the source.
 For every row the package is copied, one piece of text is replaced (the script stops if it is not there exactly
 once), and the replay runs as a process of its own. `small` is the futures config as it is. `large` is the same with
 an account of a thousand million dollars, where volume and impact bind; `bold` takes ten times the risk under tight
-limits, `hasty` does so without a pause between trades. A stage that changes nothing is no stage.
+limits, `hasty` does so without a pause between trades, `tight` may hold less than its stops would let it and trade
+once a day. A stage that changes nothing is no stage.
 """
 
 from __future__ import annotations
@@ -39,9 +40,10 @@ ACCOUNTS = {
     "small": "",
     "large": "[agent]\ninitial_equity_usd = 1_000_000_000\n",
     "bold": '[kernel.sizing]\nrisk_per_trade = "5%"\n[kernel.risk]\nsingle_max = "100%"\ngross_max = "100%"\nnet_max = "100%"\n'
-    'trades_a_day = 1\nmax_positions = 1\ndaily_loss = "0.1%"\nmax_drawdown = "0.5%"\n',
+    'max_positions = 1\ndaily_loss = "0.1%"\nmax_drawdown = "0.5%"\n',
     "hasty": '[kernel.sizing]\nrisk_per_trade = "5%"\n[kernel.gates]\ncooldown = "0s"\n[kernel.risk]\nsingle_max = "100%"\n'
-    'gross_max = "100%"\nnet_max = "100%"\nmax_drawdown = "50%"\ndaily_loss = "0.1%"\n',
+    'gross_max = "100%"\nnet_max = "100%"\nmax_drawdown = "50%"\ndaily_loss = "0.02%"\n',
+    "tight": '[kernel.risk]\nsingle_max = "0.3%"\ntrades_a_day = 1\n',
 }
 
 KNOCKS = (
@@ -52,10 +54,11 @@ KNOCKS = (
     Knock("margin", "the venue's least margin", "kernel/margin.py", "return max(wanted, notional / min(leverage, inst.max_leverage))", "return notional / min(leverage, inst.max_leverage)"),
     Knock("nothing", "as it is", "", "", "", "bold"),
     Knock("nothing", "as it is", "", "", "", "hasty"),
-    Knock("risk", "no exposure limit", "kernel/risk.py", "    if allowed < 1:\n", "    allowed = abs(lots)\n    if allowed < 1:\n"),
+    Knock("nothing", "as it is", "", "", "", "tight"),
+    Knock("risk", "no exposure limit", "kernel/risk.py", "    if allowed < 1:\n", "    allowed = abs(lots)\n    if allowed < 1:\n", "tight"),
     Knock("risk", "no drawdown halt", "kernel/risk.py", "        h.halted |= HALT_DRAWDOWN\n", "        h.halted |= 0\n", "bold"),
     Knock("risk", "no daily loss limit", "kernel/risk.py", "if h.equity < h.day_equity * (1.0 - p.daily_loss):", "if h.equity < 0.0:", "hasty"),
-    Knock("risk", "no trade limit", "kernel/risk.py", "if h.day_trades >= p.trades_a_day or h.week_trades >= p.trades_a_week:", "if h.day_trades < 0:", "bold"),
+    Knock("risk", "no trade limit", "kernel/risk.py", "if h.day_trades >= p.trades_a_day or h.week_trades >= p.trades_a_week:", "if h.day_trades < 0:", "tight"),
     Knock("orders", "entries go out without protection", "kernel/algos.py", "        _next(s, i, out, p)\n    orders.protect(s, i, out)\n", "        _next(s, i, out, p)\n"),
     Knock("algos", "all at once", "kernel/algos.py", "if p.style == PARTICIPATION:", "if p.style < 0:", "large"),
     Knock("ledger", "funding is not booked", "kernel/ledger.py", "    h.funding += amount\n    h.balance += amount\n", ""),
