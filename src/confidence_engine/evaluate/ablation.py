@@ -25,7 +25,7 @@ from confidence_engine.domain.units import DAY_NS
 from confidence_engine.drivers import replay
 from confidence_engine.drivers.sources import Sources
 from confidence_engine.evaluate.performance import daily_equity
-from confidence_engine.evaluate.share import Share, share_by_day
+from confidence_engine.evaluate.share import Share, share_of_cases
 from confidence_engine.evaluate.summary import outcomes, rows_hash
 from confidence_engine.feeds.assemble import Window
 from confidence_engine.kernel.gates import OF_CASE
@@ -188,7 +188,7 @@ def _run(config: Config, sources: Sources, readings: Readings, window: Window) -
     days, equity = daily_equity(result.equities["ts_ns"], result.equities["equity"])
     labelled = outcomes(config, sources, result.decisions)
     seen = labelled[labelled["y"] != UNRESOLVED]
-    closed = share_by_day(seen["y"] == WON, seen["ts_ns"] // max(DAY_NS, config.outcome.horizon_ns))
+    closed = share_of_cases(seen["y"] == WON, seen["ts_ns"], sources, config.outcome.horizon_ns)
     entered = result.decisions[result.decisions["gates"] == 0]
     keys = set(zip(entered["ts_ns"].tolist(), entered["asset"].tolist(), entered["side"].tolist(), strict=True))
     return _Run(keys, days, equity, closed, (rows_hash(result.decisions), rows_hash(result.entries)))
