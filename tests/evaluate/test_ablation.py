@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as hs
 from tests.simulated import played
 
+from confidence_engine.domain.decision import GATE_NAMES
 from confidence_engine.domain.errors import UsageError
 from confidence_engine.domain.event import SIGNAL
 from confidence_engine.domain.outcome import UNRESOLVED
@@ -16,10 +17,11 @@ from confidence_engine.domain.params import bounds_of
 from confidence_engine.domain.units import DAY_NS, MINUTE_NS
 from confidence_engine.drivers import replay
 from confidence_engine.evaluate import ablation
-from confidence_engine.evaluate.ablation import STAGES, Part, ablate, holm, neutralised, parts
+from confidence_engine.evaluate.ablation import STAGES, Part, ablate, at_neutral, holm, neutralised, parts
 from confidence_engine.evaluate.share import share_by_day
 from confidence_engine.evaluate.summary import figures, summarise
 from confidence_engine.feeds.calendar import sessions
+from confidence_engine.kernel.gates import OF_CASE
 from confidence_engine.text.cues import CueReader
 
 
@@ -46,6 +48,21 @@ def test_an_unknown_key_is_refused() -> None:
 
 OFF = ("algos", "text.reader", "market", "gates.quality", "gates.conviction", "sizing.dynamic")
 """Parts that the simulated world's config has at their neutral value."""
+
+
+def test_every_stage_and_gate_has_a_row_or_is_named_as_standing_at_neutral() -> None:
+    one = played()
+    assert {part.name for part in at_neutral(one.config)} == set(OFF)
+    waived = neutralised(one.config, {"kernel.gates.waived": 1 << GATE_NAMES.index("COOLDOWN")})
+    away = at_neutral(waived)
+    assert (away[-1].kind, away[-1].name) == ("gate", "COOLDOWN")
+    for config in (one.config, waived):
+        shown, left = parts(config, one.sources), at_neutral(config)
+        names = [(part.kind, part.name) for part in (*shown, *left) if part.kind != "source"]
+        assert len(set(names)) == len(names)
+        assert set(names) == {("stage", part.name) for part in STAGES} | {
+            ("gate", name) for k, name in enumerate(GATE_NAMES) if OF_CASE >> k & 1
+        }
 
 
 @pytest.fixture(scope="module")

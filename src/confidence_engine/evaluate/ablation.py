@@ -32,7 +32,7 @@ from confidence_engine.kernel.gates import OF_CASE
 from confidence_engine.text.reading import Params as TextParams
 from confidence_engine.text.reading import Readings
 
-__all__ = ["BLOCK_DAYS", "DRAWS", "STAGES", "Part", "Row", "ablate", "holm", "neutralised", "parts"]
+__all__ = ["BLOCK_DAYS", "DRAWS", "STAGES", "Part", "Row", "ablate", "at_neutral", "holm", "neutralised", "parts"]
 
 DRAWS: Final = 2000
 BLOCK_DAYS: Final = 5.0
@@ -88,7 +88,7 @@ STAGES: Final = (
     Part("stage", "sim.cost", "no spread and no impact", {"sim.spread_factor": 0.0, "sim.impact": 0.0}),
     Part("stage", "sim.fees", "no fees", {"sim.fee_factor": 0.0}),
 )  # fmt: skip
-"""The stages, in the order of the flow."""
+"""The stages, in the order of the flow. `horizons` has no part: it is recorded and shown and moves no decision."""
 
 
 class Row(msgspec.Struct, frozen=True):
@@ -145,12 +145,22 @@ def parts(config: Config, sources: Sources) -> tuple[Part, ...]:
                   for kind in config.agent.evidence]  # fmt: skip
     names = sorted({one.publisher for one in sources.documents})
     found += [Part("source", f"news:{name}", "left out", {}) for name in names]
-    found += [
+    return tuple(found) + _gates(config, ~config.kernel.gates.waived)
+
+
+def at_neutral(config: Config) -> tuple[Part, ...]:
+    """The stages and gates that get no row, since the config has them at their neutral value already."""
+    found = tuple(part for part in STAGES if neutralised(config, part.changes) == config)
+    return found + _gates(config, config.kernel.gates.waived)
+
+
+def _gates(config: Config, bits: int) -> tuple[Part, ...]:
+    """The waivable gates among `bits`."""
+    return tuple(
         Part("gate", name, "waived", {"kernel.gates.waived": config.kernel.gates.waived | 1 << k})
         for k, name in enumerate(GATE_NAMES)
-        if OF_CASE & ~config.kernel.gates.waived & 1 << k
-    ]
-    return tuple(found)
+        if OF_CASE & bits & 1 << k
+    )
 
 
 def ablate(
