@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+import msgspec
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as hs
 from tests.simulated import played
 
+from confidence_engine.domain.decision import GATE_NAMES
 from confidence_engine.domain.errors import UsageError
 from confidence_engine.domain.event import SIGNAL
+from confidence_engine.domain.outcome import UNRESOLVED
 from confidence_engine.domain.params import bounds_of
-from confidence_engine.domain.units import DAY_NS
+from confidence_engine.domain.units import DAY_NS, MINUTE_NS
+from confidence_engine.drivers import replay
 from confidence_engine.evaluate import ablation
-from confidence_engine.evaluate.ablation import STAGES, Part, ablate, holm, neutralised, parts
+from confidence_engine.evaluate.ablation import STAGES, Part, ablate, at_neutral, holm, neutralised, parts
 from confidence_engine.evaluate.share import share_by_day
+from confidence_engine.evaluate.summary import figures, summarise
+from confidence_engine.feeds.calendar import sessions
+from confidence_engine.kernel.gates import OF_CASE
 from confidence_engine.text.cues import CueReader
 
 
@@ -41,6 +48,21 @@ def test_an_unknown_key_is_refused() -> None:
 
 OFF = ("algos", "text.reader", "market", "gates.quality", "gates.conviction", "sizing.dynamic")
 """Parts that the simulated world's config has at their neutral value."""
+
+
+def test_every_stage_and_gate_has_a_row_or_is_named_as_standing_at_neutral() -> None:
+    one = played()
+    assert {part.name for part in at_neutral(one.config)} == set(OFF)
+    waived = neutralised(one.config, {"kernel.gates.waived": 1 << GATE_NAMES.index("COOLDOWN")})
+    away = at_neutral(waived)
+    assert (away[-1].kind, away[-1].name) == ("gate", "COOLDOWN")
+    for config in (one.config, waived):
+        shown, left = parts(config, one.sources), at_neutral(config)
+        names = [(part.kind, part.name) for part in (*shown, *left) if part.kind != "source"]
+        assert len(set(names)) == len(names)
+        assert set(names) == {("stage", part.name) for part in STAGES} | {
+            ("gate", name) for k, name in enumerate(GATE_NAMES) if OF_CASE >> k & 1
+        }
 
 
 @pytest.fixture(scope="module")
@@ -85,6 +107,27 @@ def test_each_publisher_is_left_out_before_reading(rows: dict[str, ablation.Row]
     names = {one.publisher for one in played().sources.documents}
     assert {f"news:{name}" for name in names} <= set(rows)
     assert sum(rows[f"news:{name}"].moved > 0 for name in names) >= 2
+
+
+def test_the_gap_closed_bears_the_interval_that_the_replay_gives_it_and_lessons_too(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The same decisions as of stocks, traded on a clock that runs 6.5 hours a day."""
+    one = played()
+    clock = sessions("XNYS", one.window.load_ns, one.window.end_ns + 60 * DAY_NS, 5 * MINUTE_NS)
+    listed = tuple(msgspec.structs.replace(each, calendar="XNYS") for each in one.sources.instruments)
+    sources = one.sources._replace(instruments=listed, sessions={"XNYS": clock})
+    monkeypatch.setattr(replay, "compose", lambda *_: one.tape)
+    monkeypatch.setattr(replay, "play", lambda *_: one.result)
+    closed = ablation._run(one.config, sources, one.readings, one.window).closed
+    made = figures(one.config, sources, one.result)
+    told = summarise(one.config, sources, one.window, one.tape, one.result, made, "cues")
+    assert msgspec.to_builtins(closed) == told["outcomes"]["closed"]
+    seen = made.labelled[made.labelled["y"] != UNRESOLVED]
+    assert closed.n_days < len(np.unique(seen["ts_ns"] // DAY_NS))  # a day of this clock is nearly four sessions
+    learnt = told["feedback"]
+    assert learnt["block"] == told["outcomes"]["block"] == "1d"
+    assert 1 < learnt["cases"]["all"]["won"]["n_days"] < one.made.performance.sharpe.n / 2
 
 
 def test_without_news_nothing_is_entered() -> None:

@@ -12,6 +12,7 @@ from confidence_engine.cli.show import to_json
 from confidence_engine.domain.decision import GATE_NAMES
 from confidence_engine.domain.order import EXIT_NAMES
 from confidence_engine.domain.outcome import UNRESOLVED, WON, labels
+from confidence_engine.domain.units import DAY_NS, HOUR_NS
 from confidence_engine.evaluate.lessons import learnt, tally
 from confidence_engine.evaluate.summary import round_trip_cost
 from confidence_engine.kernel.feedback import UNDECIDED
@@ -21,7 +22,7 @@ from confidence_engine.kernel.out import LESSON_EXIT, LESSON_OUTCOME
 @pytest.fixture(scope="module")
 def found() -> dict[str, Any]:
     p = played()
-    return learnt(p.result, p.tape.streams.names)
+    return learnt(p.config, p.sources, p.result, p.tape.streams.names)
 
 
 def outcomes() -> np.ndarray:
@@ -83,7 +84,7 @@ def test_tallies_agree_with_the_rows(found: dict[str, Any]) -> None:
     assert found["unresolved"] == len(rows) - len(seen)
     assert set(found["refused"]) <= set(GATE_NAMES)
     small = seen[(seen["gates"] >> GATE_NAMES.index("SMALL_GAP")) & 1 == 1]
-    assert found["refused"]["SMALL_GAP"] == tally(small)
+    assert found["refused"]["SMALL_GAP"] == tally(small, played().sources, played().config.outcome.horizon_ns)
     state = played().result.state
     assert found["open"] == (state.pending["at_ns"] > 0).sum()
     assert found["warmup_cases"] > 10
@@ -92,8 +93,19 @@ def test_tallies_agree_with_the_rows(found: dict[str, Any]) -> None:
 
 
 def test_a_tally_of_nothing_has_no_figures() -> None:
-    assert tally(outcomes()[:0])["won"] == {"value": None, "ci95": None, "n": 0, "n_days": 0}
-    assert tally(outcomes()[:0])["mean_win"] is None
+    nothing = tally(outcomes()[:0], played().sources, DAY_NS)
+    assert nothing["won"] == {"value": None, "ci95": None, "n": 0, "n_days": 0}
+    assert nothing["mean_win"] is None
+
+
+def test_cases_that_are_held_over_the_same_days_are_one_stretch() -> None:
+    """Three days' worth of cases at a horizon of three days are one independent case, not three."""
+    p = played()
+    rows = outcomes()[:60].copy()
+    begin = -(-int(p.window.start_ns) // (3 * DAY_NS)) * 3 * DAY_NS
+    rows["at_ns"] = begin + np.arange(60) * (6 * DAY_NS // 60)
+    assert tally(rows, p.sources, 6 * HOUR_NS)["won"]["n_days"] == 6
+    assert tally(rows, p.sources, 3 * DAY_NS)["won"]["n_days"] == 2
 
 
 def test_it_can_be_written_as_json(found: dict[str, Any]) -> None:

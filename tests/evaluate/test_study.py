@@ -137,6 +137,30 @@ def test_refusals() -> None:
         st.moves(market(walk(6)), (0,))
 
 
+@pytest.mark.parametrize("count", [1, 5, st.LEAST - 1])
+def test_too_few_stories_for_one_curve_are_refused_with_their_number(count: int) -> None:
+    given = ({0: market(walk(6))}, (1,), ("a",), ("crypto",), 50)
+    with pytest.raises(DataMissing, match=rf"^{count} stor.* at least {st.LEAST}"):
+        st.study(told(np.arange(300, 300 + count) * STEP, 1), *given)
+    enough = st.study(told(np.arange(300, 300 + st.LEAST) * STEP, 1), *given)
+    assert list(enough.groups) == ["all"]
+
+
+def test_a_horizon_that_no_story_reaches_has_no_figure_and_makes_no_noise() -> None:
+    stories = told(np.arange(300, 5000, 50) * STEP, 1)
+    found = st.study(stories, {0: market(walk(6))}, (-5999, 6, 5999, 700_000), ("a",), ("crypto",), 60)
+    far, near, *later = found.groups["all"]
+    assert near.mean is not None
+    for cell in (far, *later):
+        assert (cell.n, cell.mean, cell.null95, cell.p_adjusted) == (0, None, None, None)
+
+
+def test_the_longest_market_is_counted_in_bars() -> None:
+    bars = np.delete(walk(1, 900), [400, 401])
+    assert st.longest({0: market(bars), 1: market(walk(2, 300))}) == 900
+    assert st.longest({0: market(bars, False)}) == 898
+
+
 def test_the_error_of_a_mean_knows_its_clusters() -> None:
     rng = np.random.default_rng(7)
     days = np.repeat(np.arange(400), 5)

@@ -3,22 +3,35 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
 from confidence_engine.cli.demo import START, WARMUP_DAYS
-from confidence_engine.cli.show import Json, emit, grid, home, note, progress, told_period, told_symbols
+from confidence_engine.cli.show import (
+    Json,
+    basis,
+    emit,
+    grid,
+    home,
+    note,
+    note_covered,
+    progress,
+    told_period,
+    told_symbols,
+)  # fmt: skip
 
 if TYPE_CHECKING:
     from confidence_engine.config import Config
     from confidence_engine.drivers.sources import Sources
-    from confidence_engine.evaluate.ablation import Row
+    from confidence_engine.evaluate.ablation import Part, Row
     from confidence_engine.feeds.assemble import Window
 
 __all__ = ["ablate"]
+
+DAYS: Final = 90
 
 
 def ablate(
@@ -32,7 +45,9 @@ def ablate(
     world: Annotated[
         int | None, typer.Option(min=0, help="Instead of a config: the simulated world of a seed.")
     ] = None,
-    days: Annotated[int, typer.Option(min=WARMUP_DAYS + 5, max=400, help="Length of that world.")] = 90,
+    days: Annotated[
+        int | None, typer.Option(min=WARMUP_DAYS + 5, max=400, help=f"Length of that world; default {DAYS}.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Neutralise each stage, source and gate in turn, and compare the figures."""
@@ -50,22 +65,25 @@ def ablate(
         moved: Callable[[int, int], None] = lambda done, of: bar.update(task, completed=done, total=of)  # noqa: E731
         kept = Store(home(ctx)).folder
         rows = ablation.ablate(loaded, sources, lambda p: reader_for(p.backend, p.model, kept), window, moved)
-    payload = {"synthetic": sources.synthetic, "agent": loaded.agent.name, "rows": msgspec.to_builtins(rows)}
-    emit(as_json, payload, lambda: _page(rows, loaded.agent.name, sources.synthetic))
+    still = ablation.at_neutral(loaded)
+    on = basis(loaded, sources, window.start_ns, window.end_ns)
+    left = [{"kind": part.kind, "name": part.name} for part in still]
+    payload = on | {"rows": msgspec.to_builtins(rows), "at_neutral": left}
+    emit(as_json, payload, lambda: _page(rows, still, on))
 
 
 def _given(
     ctx: typer.Context, config: Path | None, start: str | None, end: str | None, symbols: str | None,
-    world: int | None, days: int,
+    world: int | None, days: int | None,
 ) -> tuple[Config, Sources, Window]:  # fmt: skip
     """Config, rows and window of what was asked for. Raises UsageError for half of a question."""
     from confidence_engine.domain.errors import UsageError
 
-    stored = config is not None and start is not None and end is not None
+    stored = config is not None and start is not None and end is not None and days is None
     if world is not None and config is None and start is None and end is None and symbols is None:
-        return _simulated(world, days)
+        return _simulated(world, DAYS if days is None else days)
     if world is not None or not stored:
-        raise UsageError("wanted CONFIG with --start and --end, or --world SEED alone")
+        raise UsageError("wanted CONFIG with --start and --end, or --world SEED alone or with the --days of that world")
     assert config is not None
     assert start is not None
     assert end is not None
@@ -83,9 +101,9 @@ def _recorded(
 
     loaded = load(config)
     with told_when_slow("gathering stored rows and headlines", "gathering"):
-        sources, first_ns, last_ns = gather_covered(
-            loaded, Store(home(ctx)), *told_period(start, end), told_symbols(symbols)
-        )
+        asked, wanted = told_period(start, end), told_symbols(symbols)
+        sources, first_ns, last_ns = gather_covered(loaded, Store(home(ctx)), *asked, wanted)
+    note_covered(sources, asked, (first_ns, last_ns), "compared")
     return loaded, sources, driver.window_of(loaded, first_ns, last_ns)
 
 
@@ -114,7 +132,7 @@ def _nothing(row: Row) -> str:
     return ": no trade differs" if same else ""
 
 
-def _page(rows: list[Row], agent: str, synthetic: bool) -> Any:
+def _page(rows: list[Row], still: Sequence[Part], on: dict[str, Any]) -> Any:
     from rich.console import Group
 
     header = ("kind", "part", "neutralised", "entries", "moved", "net USD", "change", "95 %", "p adj.", "gap closed")
@@ -128,8 +146,11 @@ def _page(rows: list[Row], agent: str, synthetic: bool) -> Any:
         )
         for row in rows
     ]  # fmt: skip
-    title = f"{'SIMULATED: ' if synthetic else ''}what each part of {agent} is worth"
+    left = ", ".join(one.name for one in still)
+    made = "SIMULATED: " if on["synthetic"] else ""
+    title = f"{made}what each part of {on['agent']} is worth, {on['start']} to {on['end']}"
     return Group(
         grid(header, body, title=title),
         "change: net less the whole run's, interval from a bootstrap of daily differences; p adjusted (Holm) over rows",
+        *([f"at neutral in this config already, so without a row: {left}"] if left else []),
     )

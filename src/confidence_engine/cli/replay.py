@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from confidence_engine.cli.show import Json, emit, grid, home, note, progress, told_period, told_symbols
+from confidence_engine.cli.show import Json, emit, grid, home, note, note_covered, progress, told_period, told_symbols
 
 if TYPE_CHECKING:
     from confidence_engine.config import Config
@@ -63,10 +63,7 @@ def run_once(
 
     with told_when_slow("gathering stored rows and headlines", "gathering"):
         sources, first_ns, last_ns = gather_covered(config, store, start_ns, end_ns, symbols)
-    for name in sources.missing:
-        note(f"left out: {name} has no bars in the period")
-    if (first_ns, last_ns) != (start_ns, end_ns):
-        note(f"the bars cover {format_time(first_ns)} to {format_time(last_ns)} of the period; only that is replayed")
+    note_covered(sources, (start_ns, end_ns), (first_ns, last_ns), "replayed")
     _note_warmup(config, sources, first_ns)
     with told_when_slow(f"reading {len(sources.documents):,} headlines", "reading"):
         reader = reader_for(config.text.backend, config.text.model, store.folder)

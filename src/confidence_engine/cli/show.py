@@ -21,7 +21,13 @@ if TYPE_CHECKING:
     from rich.progress import Progress
     from rich.table import Table
 
-__all__ = ["Json", "emit", "fail", "grid", "home", "note", "progress", "to_json", "told_period", "told_symbols"]
+    from confidence_engine.config import Config
+    from confidence_engine.drivers.sources import Sources
+
+__all__ = [
+    "Json", "basis", "emit", "fail", "grid", "home", "note", "note_covered", "progress", "to_json", "told_period",
+    "told_symbols",
+]  # fmt: skip
 
 Json = Annotated[bool, typer.Option("--json", help="One JSON object on stdout instead of a table.")]
 """Annotation of every command's `--json` switch."""
@@ -85,6 +91,34 @@ def grid(header: Sequence[str], rows: Iterable[Sequence[object]], title: str = "
 def note(text: str) -> None:
     """One line for people, on stderr."""
     print(text, file=sys.stderr, flush=True)
+
+
+def note_covered(sources: Sources, asked: tuple[int, int], found: tuple[int, int], done: str) -> None:
+    """Say which symbols have no bars, and which part of the asked (start, end) in ns is `done`, as "replayed"."""
+    from confidence_engine.domain.units import format_time
+
+    for name in sources.missing:
+        note(f"left out: {name} has no bars in the period")
+    if found != asked:
+        first, last = (format_time(ns) for ns in found)
+        note(f"the bars cover {first} to {last} of the period; only that is {done}")
+
+
+def basis(config: Config, sources: Sources, start_ns: int, end_ns: int) -> dict[str, Any]:
+    """What figures stand on, under the names of a replay's summary: agent, period, symbols and hashes."""
+    from confidence_engine.domain.units import format_time
+
+    return {
+        "agent": config.agent.name,
+        "config": config.path.name,
+        "start": format_time(start_ns),
+        "end": format_time(end_ns),
+        "symbols": [one.symbol for one in sources.instruments],
+        "missing_symbols": list(sources.missing),
+        "synthetic": sources.synthetic,
+        "params_hash": config.hash,
+        "data_hash": sources.data_hash,
+    }
 
 
 def progress() -> Progress:

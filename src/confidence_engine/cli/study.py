@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from confidence_engine.cli.show import Json, emit, grid, home, note, told_period, told_symbols
+from confidence_engine.cli.show import Json, basis, emit, grid, home, note, note_covered, told_period, told_symbols
 
 if TYPE_CHECKING:
-    from confidence_engine.evaluate.study import Cell, Study
+    from collections.abc import Mapping, Sequence
+
+    from confidence_engine.evaluate.study import Cell, Market, Study
 
 __all__ = ["study"]
 
@@ -27,7 +29,7 @@ def study(
         str | None, typer.Option(help="As -6h,1h,1d (below zero: before the story); default: by the bars' length.")
     ] = None,
     draws: Annotated[int, typer.Option(min=50, max=20_000, help="Times that the stories are moved by lot.")] = 500,
-    out: Annotated[Path | None, typer.Option(help="Write the curves as a picture (PNG) to this file.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Draw the curves to this file, a picture that ends in .png.")] = None,
     as_json: Json = False,
 ) -> None:
     """Show the mean move after a story with its interval and the band of chance."""
@@ -43,6 +45,8 @@ def study(
     from confidence_engine.feeds.store import Store
     from confidence_engine.report.curves import study_chart
 
+    if out is not None:
+        _refuse_picture(out)
     loaded, store = load(config), Store(home(ctx))
     start_ns, end_ns = told_period(start, end)
     step = loaded.agent.interval_ns
@@ -50,22 +54,55 @@ def study(
     chosen = told_symbols(symbols)
     with told_when_slow("gathering stored rows and headlines", "gathering"):
         sources, first_ns, last_ns = gather_covered(loaded, store, start_ns, end_ns, chosen)
+    note_covered(sources, (start_ns, end_ns), (first_ns, last_ns), "studied")
+    markets = evaluate.markets_of(loaded, sources)
+    if horizons is not None:
+        _refuse_beyond(wanted, markets, step)
     with told_when_slow(f"reading {len(sources.documents):,} headlines", "reading"):
         reader = reader_for(loaded.text.backend, loaded.text.model, store.folder)
         readings = driver.read(loaded, sources, reader)
     stories = evaluate.told_stories(loaded, sources, readings)
     stories = stories[(stories["known_ns"] >= first_ns) & (stories["known_ns"] < last_ns)]
-    markets = evaluate.markets_of(loaded, sources)
     found = evaluate.study(stories, markets, wanted, readings.publishers, CLASSES, draws)
+    on = basis(loaded, sources, first_ns, last_ns)
     if out is not None:
-        study_chart(found, step, out, _title(loaded.agent.name, start, end, sources.synthetic))
+        study_chart(found, step, out, _title(on))
         note(f"the curves are drawn in {out}")
-    payload = msgspec.to_builtins(found) | {"synthetic": sources.synthetic, "interval_ns": step}
-    emit(as_json, payload, lambda: _page(found, step))
+    emit(as_json, msgspec.to_builtins(found) | {"interval_ns": step} | on, lambda: _page(found, step))
 
 
-def _title(agent: str, start: str, end: str, synthetic: bool) -> str:
-    return ("SIMULATED: " if synthetic else "") + f"move after a story, {agent}, {start} to {end}"
+def _title(on: dict[str, Any]) -> str:
+    made = "SIMULATED: " if on["synthetic"] else ""
+    return f"{made}move after a story, {on['agent']}\n{on['start']} to {on['end']}"
+
+
+def _refuse_picture(out: Path) -> None:
+    """Raise UsageError where no picture can be written to `out`, before minutes are spent on its curves."""
+    from confidence_engine.domain.errors import UsageError
+
+    if out.is_dir():
+        raise UsageError(f"--out {out} is a folder; name a file in it, as {out / 'curves.png'}")
+    if out.suffix.lower() != ".png":
+        raise UsageError(f"--out {out}: the curves are drawn as PNG; name a file that ends in .png")
+    above = next(one for one in out.absolute().parents if one.exists())
+    if not above.is_dir():
+        raise UsageError(f"--out {out}: {above} is no folder")
+
+
+def _refuse_beyond(horizons: Sequence[int], markets: Mapping[int, Market], step_ns: int) -> None:
+    """Raise UsageError for a horizon in bars that is longer than all the bars there are."""
+    from confidence_engine.domain.errors import UsageError
+    from confidence_engine.domain.units import format_interval
+    from confidence_engine.evaluate.study import longest
+    from confidence_engine.report.curves import horizon_name
+
+    most = longest(markets)
+    for one in horizons:
+        if abs(one) > most:
+            raise UsageError(
+                f"--horizons: {horizon_name(one, step_ns)} is longer than the stored bars, {most:,} of "
+                f"{format_interval(step_ns)}, the warm-up among them"
+            )
 
 
 def _horizons(text: str, step_ns: int) -> tuple[int, ...]:

@@ -25,14 +25,14 @@ from confidence_engine.domain.units import DAY_NS
 from confidence_engine.drivers import replay
 from confidence_engine.drivers.sources import Sources
 from confidence_engine.evaluate.performance import daily_equity
-from confidence_engine.evaluate.share import Share, share_by_day
+from confidence_engine.evaluate.share import Share, share_of_cases
 from confidence_engine.evaluate.summary import outcomes, rows_hash
 from confidence_engine.feeds.assemble import Window
 from confidence_engine.kernel.gates import OF_CASE
 from confidence_engine.text.reading import Params as TextParams
 from confidence_engine.text.reading import Readings
 
-__all__ = ["BLOCK_DAYS", "DRAWS", "STAGES", "Part", "Row", "ablate", "holm", "neutralised", "parts"]
+__all__ = ["BLOCK_DAYS", "DRAWS", "STAGES", "Part", "Row", "ablate", "at_neutral", "holm", "neutralised", "parts"]
 
 DRAWS: Final = 2000
 BLOCK_DAYS: Final = 5.0
@@ -88,7 +88,7 @@ STAGES: Final = (
     Part("stage", "sim.cost", "no spread and no impact", {"sim.spread_factor": 0.0, "sim.impact": 0.0}),
     Part("stage", "sim.fees", "no fees", {"sim.fee_factor": 0.0}),
 )  # fmt: skip
-"""The stages, in the order of the flow."""
+"""The stages, in the order of the flow. `horizons` has no part: it is recorded and shown and moves no decision."""
 
 
 class Row(msgspec.Struct, frozen=True):
@@ -145,12 +145,22 @@ def parts(config: Config, sources: Sources) -> tuple[Part, ...]:
                   for kind in config.agent.evidence]  # fmt: skip
     names = sorted({one.publisher for one in sources.documents})
     found += [Part("source", f"news:{name}", "left out", {}) for name in names]
-    found += [
+    return tuple(found) + _gates(config, ~config.kernel.gates.waived)
+
+
+def at_neutral(config: Config) -> tuple[Part, ...]:
+    """The stages and gates that get no row, since the config has them at their neutral value already."""
+    found = tuple(part for part in STAGES if neutralised(config, part.changes) == config)
+    return found + _gates(config, config.kernel.gates.waived)
+
+
+def _gates(config: Config, bits: int) -> tuple[Part, ...]:
+    """The waivable gates among `bits`."""
+    return tuple(
         Part("gate", name, "waived", {"kernel.gates.waived": config.kernel.gates.waived | 1 << k})
         for k, name in enumerate(GATE_NAMES)
-        if OF_CASE & ~config.kernel.gates.waived & 1 << k
-    ]
-    return tuple(found)
+        if OF_CASE & bits & 1 << k
+    )
 
 
 def ablate(
@@ -188,7 +198,7 @@ def _run(config: Config, sources: Sources, readings: Readings, window: Window) -
     days, equity = daily_equity(result.equities["ts_ns"], result.equities["equity"])
     labelled = outcomes(config, sources, result.decisions)
     seen = labelled[labelled["y"] != UNRESOLVED]
-    closed = share_by_day(seen["y"] == WON, seen["ts_ns"] // max(DAY_NS, config.outcome.horizon_ns))
+    closed = share_of_cases(seen["y"] == WON, seen["ts_ns"], sources, config.outcome.horizon_ns)
     entered = result.decisions[result.decisions["gates"] == 0]
     keys = set(zip(entered["ts_ns"].tolist(), entered["asset"].tolist(), entered["side"].tolist(), strict=True))
     return _Run(keys, days, equity, closed, (rows_hash(result.decisions), rows_hash(result.entries)))

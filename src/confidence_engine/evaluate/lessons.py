@@ -14,32 +14,36 @@ from typing import Any
 import msgspec
 import numpy as np
 
+from confidence_engine.config import Config
 from confidence_engine.domain.decision import GATE_NAMES
 from confidence_engine.domain.instrument import CLASSES
 from confidence_engine.domain.order import EXIT_NAMES
 from confidence_engine.domain.outcome import UNRESOLVED, WON
-from confidence_engine.domain.units import DAY_NS
+from confidence_engine.domain.units import format_interval
 from confidence_engine.drivers.replay import Result
-from confidence_engine.evaluate.share import share_by_day
+from confidence_engine.drivers.sources import Sources
+from confidence_engine.evaluate.share import share_of_cases, stretch_ns
 from confidence_engine.kernel.feedback import UNDECIDED
 from confidence_engine.kernel.out import LESSON_EXIT, LESSON_OUTCOME, LESSON_SOURCE, LESSON_TRIGGER
 
 __all__ = ["learnt", "tally"]
 
 
-def learnt(result: Result, streams: Sequence[str]) -> dict[str, Any]:
+def learnt(config: Config, sources: Sources, result: Result, streams: Sequence[str]) -> dict[str, Any]:
     """The tallies of a run, JSON-able; `streams` names the stream ids. Returns are net fractions of notional."""
+    horizon_ns = config.outcome.horizon_ns
     rows = result.lessons
     cases = rows[(rows["kind"] == LESSON_OUTCOME) & (rows["gates"] != UNDECIDED)]
     seen, exits = cases[cases["y"] != UNRESOLVED], rows[rows["kind"] == LESSON_EXIT]
     watched = result.state.asset
     return {
-        "cases": {name: tally(seen[chosen(seen)]) for name, chosen in _KINDS.items()},
+        "cases": {name: tally(seen[chosen(seen)], sources, horizon_ns) for name, chosen in _KINDS.items()},
         "warmup_cases": int(((rows["kind"] == LESSON_OUTCOME) & (rows["gates"] == UNDECIDED)).sum()),
         "unresolved": len(cases) - len(seen),
         "dropped": int(watched["dropped"].sum()),
         "open": int(watched["pending"].sum()),
-        "refused": {name: tally(mine) for name, mine in _by_gate(seen) if len(mine)},
+        "refused": {name: tally(mine, sources, horizon_ns) for name, mine in _by_gate(seen) if len(mine)},
+        "block": format_interval(stretch_ns(horizon_ns)),
         "exits": {EXIT_NAMES[why]: _exit(exits[exits["why"] == why]) for why in np.unique(exits["why"]).tolist()},
         "sources": _sources(result.state.tally, streams),
         "triggers": {CLASSES[k]: float(one.factor) for k, one in enumerate(result.state.klass) if one.outcomes},
@@ -59,11 +63,11 @@ _KINDS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
 }
 
 
-def tally(rows: np.ndarray) -> dict[str, Any]:
-    """Share that came true with its interval by UTC day of the judgement, mean net return, mean win and mean loss."""
+def tally(rows: np.ndarray, sources: Sources, horizon_ns: int) -> dict[str, Any]:
+    """Share that came true with its interval, mean net return, mean win and mean loss of cases of one horizon."""
     net, won = rows["net_return"], rows["y"] == WON
     return {
-        "won": msgspec.to_builtins(share_by_day(won, rows["at_ns"] // DAY_NS)),
+        "won": msgspec.to_builtins(share_of_cases(won, rows["at_ns"], sources, horizon_ns)),
         "mean_net_return": _mean(net),
         "mean_win": _mean(net[won]),
         "mean_loss": _mean(net[~won]),

@@ -28,8 +28,8 @@ from confidence_engine.evaluate.share import cluster_error
 from confidence_engine.text.reading import Readings
 
 __all__ = [
-    "DRAWS", "LEAST", "STORY", "Cell", "Market", "Study", "default_horizons", "markets_of", "moves", "study",
-    "told_stories",
+    "DRAWS", "LEAST", "STORY", "Cell", "Market", "Study", "default_horizons", "longest", "markets_of", "moves",
+    "study", "told_stories",
 ]  # fmt: skip
 
 DRAWS: Final = 500
@@ -114,6 +114,16 @@ def markets_of(config: Config, sources: Sources) -> dict[int, Market]:
     }
 
 
+def longest(markets: Mapping[int, Market]) -> int:
+    """Bars between the first and the last of the market that has the most; round the clock missing ones count too."""
+    return max(
+        int(one.bars["close_ns"][-1] - one.bars["open_ns"][0]) // one.interval_ns
+        if one.round_the_clock
+        else len(one.bars)
+        for one in markets.values()
+    )
+
+
 def moves(market: Market, horizons: Sequence[int]) -> np.ndarray:
     """f8[n, h]: move from the open of each bar over each horizon (bars), in sigma known before that open; NaN unknown.
 
@@ -163,12 +173,15 @@ def study(
     """The curves of all stories, per class, per polarity and per source.
 
     stories STORY[n]; markets by asset; horizons in bars, not zero; publishers and classes name the ids in the
-    stories. PCG64(seed) moves the stories. Raises DataMissing where no story falls on any market.
+    stories. PCG64(seed) moves the stories. Raises DataMissing where fewer than LEAST stories are about the markets.
     """
     known = np.array([int(a) in markets for a in stories["asset"]], bool)
     stories = np.sort(stories[known], order=["known_ns", "asset"])
     if len(stories) == 0:
         raise DataMissing("no story with a direction falls into the period of the bars")
+    if len(stories) < LEAST:
+        told = "story" if len(stories) == 1 else "stories"
+        raise DataMissing(f"{len(stories)} {told} with a direction in the period; a curve needs at least {LEAST}")
     table = {asset: moves(market, horizons) for asset, market in markets.items()}
     groups, small = _groups(stories, publishers, classes)
     seen = _signed(stories, stories["known_ns"], markets, table)
@@ -254,11 +267,7 @@ def _cells(
     count = np.array([np.isfinite(seen[mask]).sum(axis=0) for mask in groups.values()])
     total = np.array([np.nansum(seen[mask], axis=0) for mask in groups.values()])
     mean = np.divide(total, count, out=np.full(total.shape, np.nan), where=count > 0)
-    centre, spread = np.nanmean(chance, axis=0), np.nanstd(chance, axis=0, ddof=1)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        extreme = np.nanmax(np.abs((chance - centre) / spread), axis=(1, 2))
-        z = np.abs((mean - centre) / spread)
-    low, high = np.nanquantile(chance, (0.025, 0.975), axis=0)
+    z, extreme, low, high = _against(mean, chance)
     found: dict[str, tuple[Cell, ...]] = {}
     for g, (name, mask) in enumerate(groups.items()):
         row: list[Cell] = []
@@ -266,7 +275,7 @@ def _cells(
             value, day = seen[mask, k], known_ns[mask] // blocks[k]
             there = np.isfinite(value)
             n_days = len(np.unique(day[there]))
-            if count[g, k] < LEAST or n_days < 2:
+            if count[g, k] < LEAST or n_days < 2 or not np.isfinite(z[g, k]):
                 row.append(Cell(h, int(count[g, k]), n_days, None, None, None, None))
                 continue
             half = _Z95 * cluster_error(value[there], day[there])
@@ -276,3 +285,23 @@ def _cells(
             row.append(Cell(h, int(count[g, k]), n_days, at, (at - half, at + half), band, p))
         found[name] = tuple(row)
     return found
+
+
+def _against(mean: np.ndarray, chance: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """|z| of the means f8[groups, h], each draw's largest |z| f8[draws], and the band's ends; NaN where no band is.
+
+    There is none where fewer than half of the draws see the cell: a horizon about as long as the bars.
+    """
+    groups, width = mean.shape
+    reached = np.isfinite(chance).sum(axis=0) * 2 >= len(chance)
+    drawn = chance[:, reached]
+    z, low, high = (np.full((groups, width), np.nan) for _ in range(3))
+    if not reached.any():
+        return z, np.full(len(chance), np.nan), low, high
+    centre, spread = np.nanmean(drawn, axis=0), np.nanstd(drawn, axis=0, ddof=1)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        far = np.abs((drawn - centre) / spread)
+        z[reached] = np.abs((mean[reached] - centre) / spread)
+    extreme = np.max(far, axis=1, initial=0.0, where=np.isfinite(far))
+    low[reached], high[reached] = np.nanquantile(drawn, (0.025, 0.975), axis=0)
+    return z, extreme, low, high

@@ -35,7 +35,7 @@ from confidence_engine.evaluate.performance import (
     trades_from_fills,
 )
 from confidence_engine.evaluate.randomness import DRAWS, random_entry_percentile
-from confidence_engine.evaluate.share import share_by_day
+from confidence_engine.evaluate.share import share_of_cases, stretch_ns
 from confidence_engine.feeds.assemble import Tape, Window
 from confidence_engine.kernel.state import state_hash
 
@@ -217,11 +217,9 @@ def summarise(
         **_money(made.performance, sources.instruments[0].klass),
         "hold_pnl_usd": float(made.hold[-1]) - config.agent.initial_equity_usd,
         **_luck(config, sources, window, result, made),
-        "outcomes": _labelled(config, sources, made.labelled, config.outcome.horizon_ns),
-        "outcomes_by_horizon": {
-            format_interval(h): _labelled(config, sources, rows, h) for h, rows in made.further.items()
-        },
-        "feedback": learnt(result, tape.streams.names),
+        "outcomes": _labelled(sources, made.labelled, config.outcome.horizon_ns),
+        "outcomes_by_horizon": {format_interval(h): _labelled(sources, rows, h) for h, rows in made.further.items()},
+        "feedback": learnt(config, sources, result, tape.streams.names),
         "first_warm": _first_warm(sources, result),
         "degraded_share": result.degraded / result.judged if result.judged else None,
         "reader": reader,
@@ -303,24 +301,14 @@ def _luck(config: Config, sources: Sources, window: Window, result: Result, made
     }
 
 
-def _labelled(config: Config, sources: Sources, rows: np.ndarray, horizon_ns: int) -> dict[str, Any]:
-    """Share of cases whose gap closed as predicted; unresolved ones are counted apart.
-
-    Its interval is by UTC day, or by stretches as long as the horizon where that is longer: what is held over the
-    same days is not independent.
-    """
-    seen, block = rows[rows["y"] != UNRESOLVED], max(DAY_NS, horizon_ns)
-    at = seen["ts_ns"]
-    names = sorted(sources.sessions)
-    if names and all(one.calendar for one in sources.instruments):
-        at = trading_time(sources.sessions[names[0]], at)
-    rate = msgspec.to_builtins(share_by_day(seen["y"] == WON, at // block))
-    mean = float(seen["net_return"].mean()) if len(seen) else None
+def _labelled(sources: Sources, rows: np.ndarray, horizon_ns: int) -> dict[str, Any]:
+    """Share of cases whose gap closed as predicted, with its interval; unresolved ones are counted apart."""
+    seen = rows[rows["y"] != UNRESOLVED]
     return {
-        "closed": rate,
-        "mean_net_return": mean,
+        "closed": msgspec.to_builtins(share_of_cases(seen["y"] == WON, seen["ts_ns"], sources, horizon_ns)),
+        "mean_net_return": float(seen["net_return"].mean()) if len(seen) else None,
         "unresolved": len(rows) - len(seen),
-        "block": format_interval(block),
+        "block": format_interval(stretch_ns(horizon_ns)),
     }
 
 

@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from confidence_engine.domain.units import format_interval
 from confidence_engine.evaluate.study import Cell, Study
+from confidence_engine.feeds.manifest import replace_file
 
 __all__ = ["PANELS", "horizon_name", "study_chart"]
 
@@ -27,7 +28,7 @@ def horizon_name(bars: int, interval_ns: int) -> str:
 
 
 def study_chart(found: Study, interval_ns: int, path: Path, title: str) -> None:
-    """Draw `found` to `path` (PNG). Raises OSError where it cannot be written."""
+    """Draw `found`, which has a curve at least, to `path` (PNG) and make its folder. Raises OSError if it cannot."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -40,7 +41,7 @@ def study_chart(found: Study, interval_ns: int, path: Path, title: str) -> None:
     names = [horizon_name(h, interval_ns) for h in found.horizons]
     for k, (name, cells) in enumerate(shown):
         _panel(figure.add_subplot(lines, columns, k + 1), name, cells, names)
-    figure.savefig(path, dpi=110)
+    replace_file(path, lambda file: figure.savefig(file, format="png", dpi=110, metadata={"Software": None}))
 
 
 def _panel(axes: Any, name: str, cells: Sequence[Cell], names: Sequence[str]) -> None:
