@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 from tests.simulated import BEGIN, config_file, fill, home, played, replayed, world
@@ -136,6 +137,36 @@ def test_scores_are_told_beside_or_without_stories(tmp_path: Path) -> None:
     assert found["score"]["weight"] == pytest.approx(0.5 ** (2 / 6))
     assert (found["narrative"], found["headlines"], found["newest"]) == (None, [], None)
     assert decided("KVX", at)["score"] is None
+
+
+PLANS = [
+    ({"style": "immediate"}, "market, at the next open"),
+    ({"style": "participation", "participation": 0.005, "patience_ns": 2 * HOUR_NS},
+     "market, from the next open on, at most 0.5% of what trades a bar, for 2 h"),
+    ({"style": "limit", "limit_atr": 0.25}, "0.25 ATR better than the last price, for 30 min, then given up"),
+    ({"style": "limit", "limit_atr": 0.0, "cross": True},
+     "at the last price, for 30 min, then what is left at market, cut to the risk first wanted"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("changes", "words"), PLANS)
+def test_the_plan_says_how_the_agent_enters(changes: dict[str, Any], words: str) -> None:
+    p, plain = played(), config()
+    algos = plain.kernel.algos._replace(**changes)
+    styled = msgspec.structs.replace(plain, kernel=plain.kernel._replace(algos=algos))
+    sides = set()
+    for row in p.result.decisions[p.result.decisions["gates"] == 0][::4]:
+        one = p.sources.instruments[int(row["asset"])]
+        found = decide_at(styled, Store(home()), one.symbol, int(row["ts_ns"]), CueReader(), p.window.load_ns)
+        plan = found["plan"]
+        assert words in plan["entry"]
+        assert ("post-only" in plan["entry"]) == (plan["limit"] is not None) == (algos.style == "limit")
+        if plan["limit"] is not None:
+            assert f"limit at {plan['limit']:.10g}, " in plan["entry"]
+            better = found["side"] * (found["price"]["last"] - plan["limit"])
+            assert 0.0 <= better - algos.limit_atr * found["price"]["atr"] + 1e-9 <= one.tick * (1.0 + 1e-6)
+        sides.add(found["side"])
+    assert sides == {1, -1}
 
 
 @pytest.mark.parametrize("since", ["1000-02-15", "1900-01-01", "1970-01-01", "2024-11-11"])

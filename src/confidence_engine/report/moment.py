@@ -33,8 +33,8 @@ def decide_at(
 ) -> dict[str, Any]:
     """The explained decision on one symbol at `at_ns`, learnt from `load_ns` on (default: the config's warm-up).
 
-    `learnt_from` in it is that time, or that of the first thing stored where nothing is older. With the load time of a replay, gap, trigger and strength are that replay's
-    own. Raises UsageError, DataMissing.
+    `learnt_from` in it is that time, or that of the first thing stored where nothing is older. With the load time of a
+    replay, gap, trigger and strength are that replay's own. Raises UsageError, DataMissing.
     """
     one = meant(config, text)
     begin = at_ns - config.agent.warmup_ns if load_ns is None else load_ns
