@@ -1,6 +1,7 @@
 # make demo    set up, compile, run the whole pipeline on a small simulated world
 # make test    set up for tests and run them
 # make check   format, lint, types, layers
+# make bench   the benchmarks that need no HOME of yours; some take minutes
 #
 # Needs python3 (3.11 or newer) and make. Another interpreter: make PYTHON=python3.12 demo
 
@@ -53,9 +54,15 @@ nightly: .venv/.installed-dev
 	NUMBA_DISABLE_JIT=1 $(BIN)/python -m pytest tests/kernel tests/venues --hypothesis-profile=nightly
 	$(BIN)/python -m pytest --ignore=tests/kernel --ignore=tests/venues --hypothesis-profile=nightly
 
+# knockout needs a HOME with imported data, so it is run by hand; two others need the recorded news.
+UNFIT := benchmarks/knockout.py
+ifeq ($(wildcard ../shared/data/news),)
+UNFIT += benchmarks/by_eye.py benchmarks/echoes.py
+endif
+
 ifneq ($(wildcard benchmarks),)
 bench: .venv/.installed-dev
-	@for file in benchmarks/*.py; do echo "== $$file"; $(BIN)/python "$$file" || exit 1; done
+	@for file in $(filter-out $(UNFIT),$(sort $(wildcard benchmarks/*.py))); do echo "== $$file"; $(BIN)/python "$$file" || exit 1; done
 else
 bench:
 	@echo "there is no benchmarks/ folder" >&2; exit 1

@@ -14,11 +14,14 @@ from hypothesis import strategies as st
 
 from confidence_engine.config import Config, load, secret, secrets_shown
 from confidence_engine.config.agent import DERIVED, REPEATED, SECTIONS
-from confidence_engine.config.source import flatten, key_lines
-from confidence_engine.config.values import plain
+from confidence_engine.config.source import Leaf, flatten, key_lines
+from confidence_engine.config.values import build, plain
+from confidence_engine.domain.decision import GATE_WEAK_STRENGTH, gate_names
 from confidence_engine.domain.errors import ConfigError, UsageError
 from confidence_engine.domain.params import Bound
 from confidence_engine.domain.units import DAY_NS, HOUR_NS, MINUTE_NS, SECOND_NS
+from confidence_engine.kernel.gates import OF_CASE
+from confidence_engine.kernel.gates import Params as GateParams
 
 UNIVERSE = """
 [class.crypto]
@@ -135,9 +138,28 @@ def test_a_child_inherits_key_by_key(folder: Path) -> None:
 
 
 def test_no_gate_is_waived_with_real_money(folder: Path) -> None:
-    assert loaded(folder, AGENT + "[kernel.gates]\nwaived = 64\n").kernel.gates.waived == 64
-    message = refused(folder, AGENT + "real_money = true\n[kernel.gates]\nwaived = 64\n")
+    waived = '[kernel.gates]\nwaived = ["WEAK_STRENGTH"]\n'
+    assert loaded(folder, AGENT + waived).kernel.gates.waived == 1 << GATE_WEAK_STRENGTH
+    message = refused(folder, AGENT + "real_money = true\n" + waived)
     assert "never with real money" in message
+
+
+@given(st.sets(st.sampled_from(gate_names(OF_CASE))))
+def test_gates_of_a_case_are_waived_by_name_and_shown_so(names: set[str]) -> None:
+    leaf = Leaf(sorted(names), Path("mine.toml"), 1)
+    built = build(GateParams, {("kernel", "gates", "waived"): leaf}, ("kernel", "gates"))
+    assert set(gate_names(built.waived)) == names
+    assert set(plain(built)["waived"]) == names
+
+
+@pytest.mark.parametrize(
+    "given_as", ["64", '["NO_SHORT"]', '["LOUD"]', '[""]', '"COOLDOWN"', "[64]", "true", '["COOLDOWN", "COOLDOWN"]']
+)
+def test_what_is_no_gate_of_a_case_is_refused_with_the_names_of_those_that_are(folder: Path, given_as: str) -> None:
+    message = refused(folder, AGENT + f"[kernel.gates]\nwaived = {given_as}\n")
+    assert message.startswith(f"{folder / 'mine.toml'}:7: ")
+    assert ", ".join(gate_names(OF_CASE)) in message
+    assert given_as.strip('[]"').split('"')[0] in message
 
 
 def test_the_agents_keys_decide_the_kernels_switches(folder: Path) -> None:

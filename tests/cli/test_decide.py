@@ -127,6 +127,18 @@ def test_what_cannot_be_decided(
     assert said in err
 
 
+def test_a_wrong_symbol_is_refused_before_anything_is_compiled_or_read(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def slow(*_: object) -> None:
+        raise AssertionError("too early")
+
+    monkeypatch.setattr("confidence_engine.cli.warm.compile_kernel", slow)
+    monkeypatch.setattr("confidence_engine.cli.readers.reader_for", slow)
+    assert run("FOO", "--at", "2025-01-18") == 2
+    assert "unknown symbol" in capsys.readouterr().err
+
+
 def test_an_ambiguous_symbol_is_2(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file = config_file(tmp_path)
     universe = tmp_path / "universe.toml"

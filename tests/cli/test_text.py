@@ -30,6 +30,21 @@ def test_one_line_a_headline(tmp_path: Path, capsys: pytest.CaptureFixture[str])
     assert "3 scored, 2 empty skipped, 1 with undecodable bytes" in err
 
 
+@pytest.mark.parametrize("backend", ["embedded", "hashed", "cues"])
+def test_numbers_are_whole_ten_thousandths(backend: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "headlines.txt"
+    words = ("Bitcoin falls as traders worry", "Exchange hacked", "BTC steady", "Shares rise", "Team moves office")
+    file.write_text("\n".join(words))
+    assert main(["text", "score", str(file), "--backend", backend]) == 0
+    for line in capsys.readouterr().out.splitlines():
+        row = json.loads(line)
+        shares = [row[name] for name in ("p_negative", "p_neutral", "p_positive")]
+        assert all(each == round(each, 4) for each in (row["polarity"], *shares)), line
+        assert sum(round(each * 1e4) for each in shares) == 10_000
+        assert round(row["polarity"] * 1e4) == round(shares[2] * 1e4) - round(shares[0] * 1e4)
+        assert "-0.0," not in line
+
+
 def test_standard_input(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"Exchange hacked\n" * 1200)))
     assert main(["text", "score", "-", "--backend", "cues"]) == 0

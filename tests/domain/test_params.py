@@ -53,4 +53,4 @@ def test_a_name_outside_its_choices_is_no_parameter() -> None:
 
 
 def test_units_are_the_documented_ones() -> None:
-    assert UNITS == ("ratio", "fraction", "duration", "count", "usd", "flag", "name")
+    assert UNITS == ("ratio", "fraction", "duration", "count", "usd", "flag", "name", "names")

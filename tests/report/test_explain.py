@@ -16,6 +16,7 @@ from tests.simulated import played
 from confidence_engine.domain.decision import DECISION, GATE_WORDS
 from confidence_engine.domain.document import known_at
 from confidence_engine.domain.finding import FINDING_WORDS, finding_names
+from confidence_engine.drivers import replay
 from confidence_engine.drivers.replay import told_about
 from confidence_engine.report.explain import evidence_lines, explain, headlines, stories
 
@@ -219,3 +220,23 @@ def test_stories_are_the_kernels_own_with_its_own_weights() -> None:
         assert len(alive) == d["stories"]
         assert sum(one["weight"] for one in alive) == pytest.approx(d["amount"], abs=1e-9)
         assert [one["weight"] for one in told] == sorted((one["weight"] for one in told), reverse=True)
+
+
+def test_what_a_source_has_earned_is_in_the_weights() -> None:
+    """With factors learnt from outcomes the shown stories are still those that the kernel counted."""
+    p = played()
+    learning = p.config.kernel.sources._replace(rate=1.0, min_obs=1, high=3.0)
+    config = msgspec.structs.replace(p.config, kernel=p.config.kernel._replace(sources=learning))
+    moved = 0
+    for end in range(len(p.tape.events) - 4000, len(p.tape.events), 500):
+        result = replay.play(config, p.sources.instruments, p.tape.events[:end])
+        at = int(result.decisions["ts_ns"][-1])
+        share = config.kernel.narrative.publisher_weight
+        for d in result.decisions[result.decisions["ts_ns"] == at]:
+            told = stories(config, result.state, int(d["underlying"]), at)
+            alive = [one for one in told if one["alive"]]
+            assert len(alive) == d["stories"]
+            assert sum(one["weight"] for one in alive) == pytest.approx(d["amount"], abs=1e-12)
+            unsaid = {int(item.cluster): float(item.unsaid) for item in result.state.story[int(d["underlying"])]}
+            moved += sum(unsaid[one["cluster"]] != (1.0 - share) ** one["publishers"] for one in alive)
+    assert moved > 5

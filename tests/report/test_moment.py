@@ -6,11 +6,13 @@ import re
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 from tests.simulated import BEGIN, config_file, fill, home, played, replayed, world
 
 from confidence_engine.config import Config, load
+from confidence_engine.domain.document import known_at
 from confidence_engine.domain.errors import DataMissing, UsageError
 from confidence_engine.domain.units import HOUR_NS, format_time, parse_time
 from confidence_engine.feeds.store import Store
@@ -137,6 +139,58 @@ def test_scores_are_told_beside_or_without_stories(tmp_path: Path) -> None:
     assert decided("KVX", at)["score"] is None
 
 
+PLANS = [
+    ({"style": "immediate"}, "market, at the next open"),
+    ({"style": "participation", "participation": 0.005, "patience_ns": 2 * HOUR_NS},
+     "market, from the next open on, at most 0.5% of what trades a bar, for 2 h"),
+    ({"style": "limit", "limit_atr": 0.25}, "0.25 ATR better than the last price, for 30 min, then given up"),
+    ({"style": "limit", "limit_atr": 0.0, "cross": True},
+     "at the last price, for 30 min, then what is left at market, cut to the risk first wanted"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("changes", "words"), PLANS)
+def test_the_plan_says_how_the_agent_enters(changes: dict[str, Any], words: str) -> None:
+    p, plain = played(), config()
+    algos = plain.kernel.algos._replace(**changes)
+    styled = msgspec.structs.replace(plain, kernel=plain.kernel._replace(algos=algos))
+    sides = set()
+    for row in p.result.decisions[p.result.decisions["gates"] == 0][::4]:
+        one = p.sources.instruments[int(row["asset"])]
+        found = decide_at(styled, Store(home()), one.symbol, int(row["ts_ns"]), CueReader(), p.window.load_ns)
+        plan = found["plan"]
+        assert words in plan["entry"]
+        assert ("post-only" in plan["entry"]) == (plan["limit"] is not None) == (algos.style == "limit")
+        if plan["limit"] is not None:
+            assert f"limit at {plan['limit']:.10g}, " in plan["entry"]
+            better = found["side"] * (found["price"]["last"] - plan["limit"])
+            assert 0.0 <= better - algos.limit_atr * found["price"]["atr"] + 1e-9 <= one.tick * (1.0 + 1e-6)
+        sides.add(found["side"])
+    assert sides == {1, -1}
+
+
+@pytest.mark.parametrize("since", ["1000-02-15", "1900-01-01", "1970-01-01", "2024-11-11"])
+def test_nothing_is_learnt_before_anything_is_stored(since: str) -> None:
+    """A start long before the first bar is the first bar's, whatever year it is."""
+    at = int(picked(1)[-1]["ts_ns"])
+    assert decided("KVX", at, parse_time(since)) == decided("KVX", at, BEGIN)
+
+
+def test_news_older_than_the_bars_is_learnt_from(tmp_path: Path) -> None:
+    made, at = world(), BEGIN + 20 * 24 * HOUR_NS
+    store = Store(tmp_path)
+    later = made._replace(
+        bars={name: rows[rows["open_ns"] >= BEGIN + 12 * 24 * HOUR_NS] for name, rows in made.bars.items()},
+        funding={name: rows[rows["ts_ns"] >= BEGIN + 12 * 24 * HOUR_NS] for name, rows in made.funding.items()},
+    )
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("tests.simulated.world", lambda: later)
+        fill(store)
+    found = decide_at(config(), store, "KVX", at, CueReader(), parse_time("1900-01-01"))
+    known = min(known_at(one, config().timing.news_lag_ns) for one in made.documents)
+    assert found["learnt_from"] == format_time(known)
+
+
 # What is refused.
 
 
@@ -144,6 +198,12 @@ def test_scores_are_told_beside_or_without_stories(tmp_path: Path) -> None:
 def test_where_nothing_is_known_there_is_no_decision(at: str) -> None:
     with pytest.raises(DataMissing, match="no 5m bars"):
         decided("KVX", parse_time(at))
+
+
+@pytest.mark.parametrize("at", ["2025-03-01", "2200-01-01", "9999-12-31"])
+def test_long_after_the_last_bar_there_is_no_decision(at: str) -> None:
+    with pytest.raises(DataMissing, match="the last stored bar of KVX/USDT@world"):
+        decided("KVX", parse_time(at), BEGIN)
 
 
 def test_bars_of_the_others_are_not_enough(tmp_path: Path) -> None:

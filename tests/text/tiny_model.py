@@ -48,8 +48,21 @@ def _node(kind: str, inputs: Sequence[str], output: str, attributes: bytes = b""
     return b"".join(_bytes(1, each) for each in inputs) + _bytes(2, output) + _bytes(4, kind) + attributes
 
 
-def tiny_model(folder: Path, order: Mapping[int, str] | None) -> Path:
-    """Writes model.onnx, tokenizer.json and config.json; class number -> label as `order`, or no id2label."""
+def _table(width: int, weights: bytes, beside: str) -> bytes:
+    """The table of the words, its numbers within, or in the file `beside` (external data: location)."""
+    shape = (len(WORDS), width)
+    if not beside:
+        return _tensor("table", shape, FLOAT, weights)
+    place = _bytes(13, _bytes(1, "location") + _bytes(2, beside))
+    head = b"".join(_number(1, each) for each in shape) + _number(2, FLOAT) + _bytes(8, "table")
+    return head + place + _number(14, 1)
+
+
+def tiny_model(folder: Path, order: Mapping[int, str] | None, beside: str = "") -> Path:
+    """Writes model.onnx, tokenizer.json and config.json; class number -> label as `order`, or no id2label.
+
+    The weights stand in the network, or `beside` it in a file of that name.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     places = {
         label.lower(): number for number, label in (order or {0: "negative", 1: "neutral", 2: "positive"}).items()
@@ -62,11 +75,14 @@ def tiny_model(folder: Path, order: Mapping[int, str] | None) -> Path:
     keep = _bytes(5, _bytes(1, "keepdims") + _number(3, 0) + _number(20, 2))
     graph = _bytes(1, _node("Gather", ("table", "input_ids"), "pieces"))
     graph += _bytes(1, _node("ReduceMean", ("pieces", "axes"), "logits", keep)) + _bytes(2, "tiny")
-    graph += _bytes(5, _tensor("table", (len(WORDS), width), FLOAT, struct.pack(f"<{len(rows)}f", *rows)))
+    weights = struct.pack(f"<{len(rows)}f", *rows)
+    graph += _bytes(5, _table(width, weights, beside))
     graph += _bytes(5, _tensor("axes", (1,), INT64, struct.pack("<q", 1)))
     graph += _bytes(11, _value("input_ids", INT64, ("n", "length"))) + _bytes(12, _value("logits", FLOAT, ("n", "k")))
     model = _number(1, 9) + _bytes(7, graph) + _bytes(8, _bytes(1, "") + _number(2, 18))
     (folder / "model.onnx").write_bytes(model)
+    if beside:
+        (folder / beside).write_bytes(weights)
     _tokenizer(folder)
     config = {} if order is None else {"id2label": {str(number): label for number, label in order.items()}}
     (folder / "config.json").write_text(json.dumps(config | {"model_type": "bert"}))

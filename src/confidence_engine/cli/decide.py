@@ -36,14 +36,16 @@ def decide(
     from confidence_engine.config import load
     from confidence_engine.domain.errors import UsageError
     from confidence_engine.domain.units import parse_time
+    from confidence_engine.drivers.sources import meant
     from confidence_engine.feeds.store import Store
     from confidence_engine.report.moment import decide_at
 
     loaded = load(config)
-    reader = reader_for(loaded.text.backend, loaded.text.model, Store(home(ctx)).folder)
+    meant(loaded, symbol)  # a wrong word is refused before anything that takes its time
     at_ns, load_ns = parse_time(at), None if since is None else parse_time(since)
     if load_ns is not None and load_ns >= at_ns:
         raise UsageError(f"--since {since} is not before --at {at}")
+    reader = reader_for(loaded.text.backend, loaded.text.model, Store(home(ctx)).folder)
     compile_kernel()
     with told_when_slow("gathering and reading what was known", "gathering and reading"):
         found = decide_at(loaded, Store(home(ctx)), symbol, at_ns, reader, load_ns)

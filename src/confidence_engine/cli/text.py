@@ -94,14 +94,18 @@ def _opened(file: str) -> Iterator[BinaryIO]:
 
 
 def _lines(reader: Reader, texts: list[str], backend: str) -> list[dict[str, Any]]:
+    """One object a text, its numbers in whole ten-thousandths; the shares add up to one."""
+    from confidence_engine.text.hashed import reading_of
+
+    told = [reading_of((one.p_negative, one.p_neutral, one.p_positive)) for one in reader.read(texts)]
     return [
         {
             "text": text,
-            "polarity": reading.polarity,
+            "polarity": round(reading.polarity, 4) + 0.0,  # never -0.0
             "p_negative": reading.p_negative,
             "p_neutral": reading.p_neutral,
             "p_positive": reading.p_positive,
             "backend": backend,
         }
-        for text, reading in zip(texts, reader.read(texts), strict=True)
+        for text, reading in zip(texts, told, strict=True)
     ]

@@ -30,7 +30,7 @@ def warm(as_json: Json = False) -> None:
 def compile_kernel() -> tuple[float, bool]:
     """Seconds it took, and whether nothing had to be compiled, by Numba's own count; it says so where it takes long."""
     began = time.monotonic()
-    with told_when_slow("compiling the kernel (once for this version of the code; about half a minute)", "compiling"):
+    with told_when_slow("compiling the kernel (once for this version of the code; about a minute)", "compiling"):
         before = _compiled()
         _touch_every_entry()
         fresh = _compiled() - before

@@ -81,6 +81,8 @@ def _checked(leaf: Leaf, spot: Spot, kind: Any, bound: Bound | None) -> Any:
     if bound is None:
         raise TypeError(f"{spelled(spot)} is declared without a Bound")
     try:
+        if bound.unit == "names":
+            return _bits(leaf.value, bound)
         return _list(leaf.value, bound) if get_origin(kind) is tuple else _one(leaf.value, bound)
     except (UsageError, ValueError) as error:
         reason = f" ({error})" if str(error) else ""
@@ -97,6 +99,18 @@ def _list(value: Any, bound: Bound) -> tuple[Any, ...]:
     if len(set(names)) < len(names):
         raise ValueError("one of them stands twice")
     return names
+
+
+def _bits(value: Any, bound: Bound) -> int:
+    """A list of names as bits, each by its place among the choices."""
+    if not isinstance(value, list) or not all(isinstance(one, str) for one in value):
+        raise ValueError
+    strange = [one for one in value if not one or one not in bound.choices]
+    if strange:
+        raise ValueError(f"{strange[0]!r:.40} is none of them")
+    if len(set(value)) < len(value):
+        raise ValueError("one of them stands twice")
+    return sum(1 << bound.choices.index(one) for one in value)
 
 
 def _one(value: Any, bound: Bound) -> Any:
@@ -136,6 +150,8 @@ _FORMS = {
 
 def wanted(bound: Bound, kind: Any = None) -> str:
     """What a parameter takes, in words: its unit and the allowed range."""
+    if bound.unit == "names":
+        return f"a list of names, each one of {', '.join(filter(None, bound.choices))}"
     if bound.unit == "name":
         words = f"one of {', '.join(bound.choices)}" if bound.choices else "a name in quotes"
         return f"a list of names, each {words}" if get_origin(kind) is tuple else words
@@ -168,6 +184,8 @@ def plain(params: Any) -> dict[str, Any]:
         elif bound is not None and bound.unit == "duration":
             many = isinstance(value, tuple)
             tree[key_of(field)] = [format_interval(one) for one in value] if many else format_interval(value)
+        elif bound is not None and bound.unit == "names":
+            tree[key_of(field)] = [name for k, name in enumerate(bound.choices) if name and value >> k & 1]
         else:
             tree[key_of(field)] = list(value) if isinstance(value, tuple) else value
     return tree

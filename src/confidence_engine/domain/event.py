@@ -19,18 +19,16 @@ from confidence_engine.domain.jit import stage
 
 __all__ = [
     "ACK", "ADJUSTED", "ADL", "BACKFILL", "BAR", "BOOK", "CANCELLED", "COMMAND", "CORPORATE", "DEGRADED",
-    "DIVIDEND", "EVENT", "EVENT_SCHEMA", "FEED", "FILL", "FUNDING", "INSTRUMENT", "KIND_NAMES", "KIND_RANK",
+    "DIVIDEND", "EVENT", "FEED", "FILL", "FUNDING", "INSTRUMENT", "KIND_NAMES", "KIND_RANK",
     "LIQUIDATION", "MARK", "NAN", "NO_ASSET", "PARAMS", "QUOTE", "REJECT", "SCORE", "SESSION", "SIGNAL", "SPLIT",
     "SYNTHETIC", "TIMER", "TRADE", "TRANSFER", "bar_close", "bar_events", "bar_high", "bar_low", "bar_open",
     "bar_volume", "command_code", "command_event", "command_value", "corporate_events", "corporate_value",
     "corporate_what", "empty", "fill_fee", "fill_leaves", "fill_lots", "fill_order", "fill_ticks", "funding_events",
-    "funding_mark", "funding_rate", "reject_order", "reject_reason", "score_events", "score_head", "score_horizon",
+    "funding_mark", "funding_rate", "reject_order", "reject_reason", "score_events", "score_horizon",
     "score_mean", "score_std", "session_close", "session_events", "session_offset", "session_open", "session_span",
     "signal_certainty", "signal_cluster", "signal_events", "signal_novelty", "signal_polarity", "signal_relevance",
     "timer_events", "timer_is_grid", "timer_missed",
 ]  # fmt: skip
-
-EVENT_SCHEMA: Final = 1
 
 # Kinds. The numbers are part of the stored format and are never reused.
 ACK, REJECT, CANCELLED, FILL, ADL, LIQUIDATION, TRANSFER = 1, 2, 3, 4, 5, 6, 7
@@ -287,12 +285,6 @@ def score_std(event):  # type: ignore[no-untyped-def]
 def score_horizon(event):  # type: ignore[no-untyped-def]
     """Horizon in ns."""
     return event.x2
-
-
-@stage
-def score_head(event):  # type: ignore[no-untyped-def]
-    """Which head of the model."""
-    return event.x3
 
 
 @stage

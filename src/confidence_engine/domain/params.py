@@ -17,9 +17,9 @@ import numpy as np
 
 __all__ = ["UNITS", "Bound", "bounds_of", "params_dtype", "params_record"]
 
-UNITS: Final = ("ratio", "fraction", "duration", "count", "usd", "flag", "name")
+UNITS: Final = ("ratio", "fraction", "duration", "count", "usd", "flag", "name", "names")
 """ratio: bare number | fraction: "0.5%", "50bps" or a bare fraction | duration: "90min" | count: integer | usd |
-flag: true or false | name: one of `choices`."""
+flag: true or false | name: one of `choices` | names: a list of them, held as bits by their place; "" is no name."""
 
 
 class Bound(NamedTuple):

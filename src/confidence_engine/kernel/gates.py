@@ -16,6 +16,7 @@ from confidence_engine.domain.decision import (
     GATE_LOW_CONVICTION,
     GATE_LOW_QUALITY,
     GATE_MARKET_CLOSED,
+    GATE_NAMES,
     GATE_NO_EVIDENCE,
     GATE_NO_SHORT,
     GATE_ORDER_WORKING,
@@ -43,15 +44,20 @@ OF_CASE = (
 )  # fmt: skip
 """Gates that judge a case and may be waived; those that say what is missing, held or forbidden are facts and stay."""
 
+WAIVABLE = tuple(name if OF_CASE >> k & 1 else "" for k, name in enumerate(GATE_NAMES))
+
 
 class Params(NamedTuple):
-    """What a case must show before it may be sized; `waived` sets gate bits aside to see what they are worth."""
+    """What a case must show before it may be sized; `waived` sets gates of a case aside, in a replay only.
+
+    `[kernel.gates] waived = ["COOLDOWN"]` is how to see what a gate is worth; empty waives none. Here it is bits.
+    """
 
     min_strength: Annotated[float, Bound("ratio", 0.0, 1.0)] = 0.02
     min_volume_z: Annotated[float, Bound("ratio", -5.0, 4.0)] = -1.5
     cooldown_ns: Annotated[int, Bound("duration", 0, 30 * DAY_NS)] = 6 * HOUR_NS
     funding_patience: Annotated[float, Bound("ratio", 1.0, 100.0)] = 1.5
-    waived: Annotated[int, Bound("count", 0, (1 << GATES) - 1)] = 0
+    waived: Annotated[int, Bound("names", 0, (1 << GATES) - 1, WAIVABLE)] = 0
     refuse_adjusted: Annotated[bool, Bound("flag")] = False
     min_quality: Annotated[float, Bound("ratio", 0.0, 10.0)] = 0.0
     min_conviction: Annotated[float, Bound("ratio", 0.0, 10.0)] = 0.0

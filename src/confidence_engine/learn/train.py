@@ -24,7 +24,7 @@ from confidence_engine.learn.augment import templates, varied
 from confidence_engine.learn.network import Network
 from confidence_engine.learn.sets import Example
 
-__all__ = ["BATCH", "PASSES", "RATE", "SMOOTHING", "batches", "logits_of", "train"]
+__all__ = ["BATCH", "PASSES", "RATE", "SMOOTHING", "batches", "train"]
 
 RATE: Final = 8e-5
 PASSES: Final = 3
@@ -39,12 +39,11 @@ HOLD: Final = 64
 """Pieces of a headline seen in training; a headline of 240 characters has about that."""
 
 
-def batches(numbers: Sequence[Sequence[int]], rng: Random | None) -> Iterator[list[int]]:
-    """Indices in batches of like length; in an order of chance where there is chance."""
-    order = sorted(range(len(numbers)), key=lambda at: (len(numbers[at]) // 3, rng.random() if rng else at))
+def batches(numbers: Sequence[Sequence[int]], rng: Random) -> Iterator[list[int]]:
+    """Indices in batches of like length, in an order of chance."""
+    order = sorted(range(len(numbers)), key=lambda at: (len(numbers[at]) // 3, rng.random()))
     cut = [order[at : at + BATCH] for at in range(0, len(order), BATCH)]
-    if rng:
-        rng.shuffle(cut)
+    rng.shuffle(cut)
     yield from cut
 
 
@@ -110,14 +109,3 @@ def train(
                 )
                 losses = 0.0
     return mean
-
-
-@torch.no_grad()
-def logits_of(network: Network, table: torch.Tensor, texts: Sequence[str], cut: Any) -> np.ndarray:
-    """Logits (n, 3) of the network in full precision."""
-    numbers = cut(texts)
-    found = np.zeros((len(texts), 3))
-    network.eval()
-    for chosen in batches(numbers, None):
-        found[chosen] = network(*_padded([numbers[at] for at in chosen], table)).numpy()
-    return found

@@ -21,7 +21,7 @@ from confidence_engine.domain.instrument import Instrument
 from confidence_engine.domain.trading import trading_time, wall_time
 from confidence_engine.domain.units import DAY_NS, format_duration, format_time
 from confidence_engine.feeds.calendar import sessions
-from confidence_engine.kernel import regime
+from confidence_engine.kernel import algos, narrative, regime
 from confidence_engine.kernel.state import State
 from confidence_engine.text.reading import Readings
 
@@ -75,7 +75,7 @@ def explain(
         "conviction": _number(decision.conviction),
         "gates": [{"name": name, "why": GATE_WORDS[name]} for name in names],
         "size": _size(one, decision),
-        "plan": _plan(config, one, decision),
+        "plan": _plan(config, one, state, decision),
         "evidence": evidence_lines(decision),
         "newest": _newest(newest, at_ns),
         "headlines": [{k: v for k, v in item.items() if not k.endswith("_ns")} for item in items],
@@ -159,18 +159,35 @@ def _score(decision: np.record) -> dict[str, Any] | None:
     return {"standardised": _number(decision.score_z), "weight": _number(decision.score_weight)}
 
 
-def _plan(config: Config, one: Instrument, decision: np.record) -> dict[str, Any] | None:
-    """Levels of an entry that was decided, in quote; null where none was."""
+def _plan(config: Config, one: Instrument, state: State, decision: np.record) -> dict[str, Any] | None:
+    """How and at which levels, in quote, an entry that was decided is made; null where none was."""
     if decision.gates:
         return None
+    resting = int(state.book["limit_ticks"][int(decision.asset)])  # of the order that the kernel has just sent
+    limit = round(resting * one.tick, 10) if resting else None
     return {
-        "entry": "market, at the next open",
+        "entry": _entry(config.kernel.algos, limit),
+        "limit": limit,
         "reference": _number(decision.price),
         "invalidation": round(int(decision.stop_ticks) * one.tick, 10),
         "targets": [round(int(decision.target_ticks) * one.tick, 10)],
         "until": _until(config, one, int(decision.ts_ns)),
         "margin_usd": _number(decision.margin_usd),
     }
+
+
+def _entry(p: algos.Params, limit: float | None) -> str:
+    """What is sent, for how long, and what becomes of what does not come, by the agent's style."""
+    patience = format_duration(p.patience_ns)
+    if p.style == "participation":
+        share = f"{100.0 * p.participation:.10g}%"
+        return f"market, from the next open on, at most {share} of what trades a bar, for {patience}"
+    if p.style == "limit":
+        level = "" if limit is None else f" at {limit:.10g}"
+        better = f"{p.limit_atr:g} ATR better than the last price" if p.limit_atr else "at the last price"
+        after = "what is left at market, cut to the risk first wanted" if p.cross else "given up"
+        return f"post-only limit{level}, {better}, for {patience}, then {after}"
+    return "market, at the next open"
 
 
 def _until(config: Config, one: Instrument, at_ns: int) -> str | None:
@@ -190,23 +207,25 @@ def _newest(item: dict[str, Any] | None, at_ns: int) -> dict[str, Any] | None:
 
 
 def stories(config: Config, state: State, underlying: int, at_ns: int) -> list[dict[str, Any]]:
-    """Stories the kernel remembers about an underlying, heaviest first; `alive` ones are evidence."""
+    """Stories the kernel remembers about an underlying, heaviest first; `alive` ones are evidence.
+
+    A story weighs what `kernel.narrative` says: what its publishers have earned was fixed when they told it.
+    """
     p = config.kernel.narrative
     told = []
     now = _clock(state, underlying, at_ns)
     for item in state.story[underlying]:
         if not item.n_documents:
             continue
-        q = 1.0 - (1.0 - p.publisher_weight) ** int(item.n_publishers)
-        fade = 2.0 ** (-(now - _clock(state, underlying, int(item.since_ns))) / p.half_life_ns)
-        weight = item.certainty * item.relevance * item.novelty * q * fade
+        age = (now - _clock(state, underlying, int(item.since_ns))) / p.half_life_ns
+        weight = item.certainty * item.relevance * item.novelty * (1.0 - item.unsaid) * math.exp(-narrative.LN2 * age)
         told.append(
             {
                 "cluster": int(item.cluster),
                 "since": format_time(int(item.since_ns)),
                 "polarity": float(item.polarity),
                 "weight": float(weight),
-                "alive": bool(weight >= p.w_min),
+                "alive": bool(weight >= p.w_min and not item.asleep),
                 "publishers": int(item.n_publishers),
                 "documents": int(item.n_documents),
             }

@@ -6,15 +6,18 @@ bad: the commonest model has positive, negative, neutral; others count up from n
 A folder with `model.onnx` (or onnx/model.onnx) and `tokenizer.json` is read by onnxruntime, which is always there.
 Any other folder, and a hub name as ProsusAI/finbert, is read by transformers and torch: the extra `finbert`.
 Each text is read alone and told in ten-thousandths. A hub name is loaded from the network where it is not yet there.
+The version is a hash over all that a reading rests on: weights, wherever they stand, config (class order) and pieces.
 """
 
 from __future__ import annotations
 
 import hashlib
 import importlib.util
+import itertools
 import json
 import re
-from collections.abc import Callable, Sequence
+import tempfile
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -61,7 +64,8 @@ class FinbertReader:
             self._order = class_order(config, str(folder / "config.json"))
             network = next((f for f in (folder / "model.onnx", folder / "onnx" / "model.onnx") if f.is_file()), None)
             if network is not None:
-                self.version, self._logits = _digest(network), _by_onnx(folder, network, config)
+                self._logits = _by_onnx(folder, network, config)
+                self.version = _version(_files(folder, network))
                 return
         elif not _HUB_NAME.fullmatch(model):
             raise DataMissing(f"there is no folder {folder}, and {model!r} is no hub name (as {MODEL})")
@@ -88,9 +92,29 @@ def _config(folder: Path) -> dict[str, Any]:
     return held
 
 
-def _digest(file: Path) -> str:
-    with file.open("rb") as held:
-        return hashlib.sha256(sources() + hashlib.file_digest(held, "sha256").digest()).hexdigest()[:12]
+def _version(parts: Iterable[tuple[str, bytes]]) -> str:
+    """12 hex digits over this code and named parts."""
+    digest = hashlib.sha256(sources())
+    for name, part in parts:
+        digest.update(f"{name} {len(part)}\n".encode() + part)
+    return digest.hexdigest()[:12]
+
+
+def _files(folder: Path, network: Path) -> Iterator[tuple[str, bytes]]:
+    """(name, SHA-256) of the network, its config and pieces, and the files that hold weights for it.
+
+    A network names those (external data: their place from its own folder), so a file beside it whose name stands in
+    it counts for one; one too many costs a version, one too few a wrong reading.
+    """
+    inside = network.read_bytes()
+    beside = sorted(file.relative_to(network.parent).as_posix() for file in network.parent.rglob("*") if file.is_file())
+    held = [network.parent / name for name in beside if name.encode() in inside]
+    for name, file in [
+        ("config.json", folder / "config.json"), ("tokenizer.json", folder / "tokenizer.json"), ("network", network),
+        *((file.relative_to(folder).as_posix(), file) for file in held),
+    ]:  # fmt: skip
+        with file.open("rb") as stream:
+            yield name, hashlib.file_digest(stream, "sha256").digest()
 
 
 def _by_onnx(folder: Path, network: Path, config: dict[str, Any]) -> Logits:
@@ -154,10 +178,18 @@ def _by_transformers(model: str) -> tuple[str, tuple[int, int, int], Logits]:
             cut = cutter(text, return_tensors="pt", truncation=True, max_length=longest)
             return network(**cut).logits[0].tolist()
 
-    digest = hashlib.sha256(sources())
-    for name, weight in sorted(network.state_dict().items()):
-        digest.update(name.encode() + weight.contiguous().numpy().tobytes())
-    return digest.hexdigest()[:12], order, _three(logits, model)
+    pieces = _pieces(cutter)
+    held = {name: value for name, value in config.to_dict().items() if name != "_name_or_path"}
+    weights = ((name, weight.contiguous().numpy().tobytes()) for name, weight in sorted(network.state_dict().items()))
+    told = ("config", json.dumps(held, sort_keys=True, default=str).encode())
+    return _version(itertools.chain([told], pieces, weights)), order, _three(logits, model)
+
+
+def _pieces(cutter: Any) -> list[tuple[str, bytes]]:
+    """(name, content) of all files that a tokenizer is stored as."""
+    with tempfile.TemporaryDirectory() as folder:
+        cutter.save_pretrained(folder)
+        return [(file.name, file.read_bytes()) for file in sorted(Path(folder).iterdir())]
 
 
 def _three(logits: Logits, where: str) -> Logits:
