@@ -6,8 +6,8 @@ replays again with one stage neutralised in a copy of the source.
 For every row the package is copied, one piece of text is replaced (the script stops if it is not there exactly
 once), and the replay runs as a process of its own. `small` is the futures config as it is. `large` is the same with
 an account of a thousand million dollars, where volume and impact bind; `bold` takes ten times the risk under tight
-limits, `hasty` does so at half the gap and without a pause, `tight` too may hold less than its stops would let it and
-trade once a day. A stage that changes nothing is no stage.
+limits, `hasty` does so at less than half the gap and without a pause, `tight` enters like it, once a day, and may hold
+less than its stops would let it. A stage that changes nothing is no stage.
 """
 
 from __future__ import annotations
@@ -41,10 +41,10 @@ ACCOUNTS = {
     "large": "[agent]\ninitial_equity_usd = 1_000_000_000\n",
     "bold": '[kernel.sizing]\nrisk_per_trade = "5%"\n[kernel.risk]\nsingle_max = "100%"\ngross_max = "100%"\nnet_max = "100%"\n'
     'max_positions = 1\ndaily_loss = "0.1%"\nmax_drawdown = "0.5%"\n',
-    "hasty": '[kernel.divergence]\ntrigger = 0.4\n[kernel.sizing]\nrisk_per_trade = "5%"\n[kernel.gates]\ncooldown = "0s"\n'
+    "hasty": '[kernel.divergence]\nkappa = 0.05\ntrigger = 0.3\n[kernel.sizing]\nrisk_per_trade = "5%"\n[kernel.gates]\ncooldown = "0s"\n'
     '[kernel.risk]\nsingle_max = "100%"\n'
     'gross_max = "100%"\nnet_max = "100%"\nmax_drawdown = "50%"\ndaily_loss = "0.1%"\n',
-    "tight": '[kernel.divergence]\ntrigger = 0.4\n[kernel.gates]\ncooldown = "0s"\n[kernel.risk]\nsingle_max = "0.3%"\ntrades_a_day = 1\n',
+    "tight": '[kernel.divergence]\nkappa = 0.05\ntrigger = 0.3\n[kernel.gates]\ncooldown = "0s"\n[kernel.risk]\nsingle_max = "0.3%"\ntrades_a_day = 1\n',
 }
 
 KNOCKS = (
