@@ -3,7 +3,7 @@
 An event is 64 bytes: when it happened, when it could be known, what kind, about which
 asset, from which stream, under which marks, and five numbers whose meaning the kind gives.
 An index into those five numbers appears in this file and nowhere else: write with the
-`*_event` helpers, read with the readers named after the kind.
+`*_event` functions, read with the readers named after the kind.
 
 Total order of stored events: (ts_known, rank of the kind, source, asset, ts_event, body).
 A missing number is NaN in its canonical bit pattern, never zero.
