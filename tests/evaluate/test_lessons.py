@@ -12,11 +12,11 @@ from confidence_engine.cli.show import to_json
 from confidence_engine.domain.decision import GATE_NAMES
 from confidence_engine.domain.order import EXIT_NAMES
 from confidence_engine.domain.outcome import UNRESOLVED, WON, labels
+from confidence_engine.domain.record import LESSON_EXIT, LESSON_OUTCOME
 from confidence_engine.domain.units import DAY_NS, HOUR_NS
 from confidence_engine.evaluate.lessons import learnt, tally
 from confidence_engine.evaluate.summary import round_trip_cost
 from confidence_engine.kernel.feedback import UNDECIDED
-from confidence_engine.kernel.out import LESSON_EXIT, LESSON_OUTCOME
 
 
 @pytest.fixture(scope="module")

@@ -31,12 +31,13 @@ from confidence_engine.domain import outcome
 from confidence_engine.domain.decision import GATE_COOLDOWN, GATE_NO_SHORT, GATE_SMALL_GAP
 from confidence_engine.domain.event import BACKFILL
 from confidence_engine.domain.order import WHY_LIQUIDATED, WHY_STOP, WHY_TARGET
+from confidence_engine.domain.record import LESSON_EXIT, LESSON_OUTCOME, LESSON_SOURCE, LESSON_TRIGGER
 from confidence_engine.domain.trading import spans, trading_time
 from confidence_engine.domain.units import DAY_NS, HOUR_NS, MINUTE_NS, SECOND_NS
 from confidence_engine.kernel import feedback, ledger, session
 from confidence_engine.kernel.feedback import UNDECIDED, Params
 from confidence_engine.kernel.margin import unit
-from confidence_engine.kernel.out import LESSON_EXIT, LESSON_OUTCOME, LESSON_SOURCE, LESSON_TRIGGER, Out
+from confidence_engine.kernel.out import Out
 from confidence_engine.kernel.state import (
     PENDINGS,
     SOURCES,

@@ -6,9 +6,11 @@ ConfidenceError            exit code 1
  |- DataError              3   data that is not there or may not be used
  |   |- DataMissing        3   nothing stored for what was asked
  |   |- DataRefused        3   a file or a row that cannot be placed honestly
- |   '- StoreDamaged       3   the store's own files do not verify
+ |   |- StoreDamaged       3   the store's own files do not verify
+ |   '- JournalDamaged     3   a journal that cannot be what was written
  '- RunError               1   a run that had to stop
-     '- KernelHalted       1   step returned a non-zero status; where says at which event
+     |- KernelHalted       1   step returned a non-zero status; where says at which event
+     '- JournalUnwritable  1   the record can no longer be kept, so nothing may be done
 """
 
 from __future__ import annotations
@@ -19,6 +21,8 @@ __all__ = [
     "DataError",
     "DataMissing",
     "DataRefused",
+    "JournalDamaged",
+    "JournalUnwritable",
     "KernelHalted",
     "RunError",
     "StoreDamaged",
@@ -60,9 +64,17 @@ class StoreDamaged(DataError):
     """A file of the store does not match what its own record says of it."""
 
 
+class JournalDamaged(DataError):
+    """A journal's segments, rows or anchor contradict each other; nothing is appended to it."""
+
+
 class RunError(ConfidenceError):
     """A run that had to stop before its end."""
 
 
 class KernelHalted(RunError):
     """`step` returned a non-zero status; the state since the last whole event is to be discarded."""
+
+
+class JournalUnwritable(RunError):
+    """The journal cannot take what has to be recorded, or another process writes it: stop, do nothing unrecorded."""

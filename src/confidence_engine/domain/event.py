@@ -19,7 +19,8 @@ from confidence_engine.domain.jit import stage
 
 __all__ = [
     "ACK", "ADJUSTED", "ADL", "BACKFILL", "BAR", "BOOK", "CANCELLED", "COMMAND", "CORPORATE", "DEGRADED",
-    "DIVIDEND", "EVENT", "FEED", "FILL", "FUNDING", "INSTRUMENT", "KIND_NAMES", "KIND_RANK",
+    "DIVIDEND", "EVENT", "EVENT_SCHEMA", "FEED", "FILL", "FUNDING", "INSTRUMENT", "KIND_NAMES",
+    "KIND_RANK",
     "LIQUIDATION", "MARK", "NAN", "NO_ASSET", "PARAMS", "QUOTE", "REJECT", "SCORE", "SESSION", "SIGNAL", "SPLIT",
     "SYNTHETIC", "TIMER", "TRADE", "TRANSFER", "bar_close", "bar_events", "bar_high", "bar_low", "bar_open",
     "bar_volume", "command_code", "command_event", "command_value", "corporate_events", "corporate_value",
@@ -79,6 +80,9 @@ EVENT: Final = np.dtype(
     )
 )
 assert EVENT.itemsize == 64
+
+EVENT_SCHEMA: Final = 1
+"""Version of the kinds and of what `x` means for each; one more when an old event would read wrong."""
 
 
 def empty(count: int, kind: int) -> np.ndarray:

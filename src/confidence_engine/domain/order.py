@@ -48,6 +48,7 @@ INTENT: Final = np.dtype(
     (
         np.record,
         [
+            ("event", "i8"),  # sequence of the event that it answers
             ("ts_ns", "i8"),  # when it was decided
             ("action", "i8"),  # submit, amend, cancel
             ("order_id", "i8"),  # > 0, unique per agent for ever

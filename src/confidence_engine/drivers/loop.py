@@ -11,7 +11,7 @@ from confidence_engine.domain.event import BAR, CORPORATE, FUNDING
 from confidence_engine.domain.jit import entry, stage
 from confidence_engine.domain.lend import lend
 from confidence_engine.kernel.door import sound
-from confidence_engine.kernel.out import LESSONS_A_BAR, STATUS_NO_ROOM, STATUS_OK
+from confidence_engine.kernel.out import HEARD_AN_EVENT, LESSONS_A_BAR, STATUS_NO_ROOM, STATUS_OK
 from confidence_engine.kernel.step import step
 from confidence_engine.venues import sim
 
@@ -70,10 +70,25 @@ def _deliver(s, v, until_ns, p, q, out):
     """Step what the venue said by `until_ns`, oldest first; a step may make it say more."""
     h = v.head[0]
     while h.queued > 0 and v.queue[0].ts_known <= until_ns and out.head[0].status == STATUS_OK:
+        _hear(s, v.queue[0], out)
+        if out.head[0].status != STATUS_OK:
+            return
         _advance(s, v, v.queue[0], p, q, out)  # what it adds is known later, so the first stays the first
         for k in range(1, h.queued):
             v.queue[k - 1] = v.queue[k]
         h.queued -= 1
+
+
+@stage
+def _hear(s, event, out):
+    """Keep what the venue says with the place at which it is stepped, so that the order of all events is known."""
+    head = out.head[0]
+    if head.heard >= len(out.heard):
+        head.status = STATUS_NO_ROOM
+        return
+    out.heard[head.heard] = event
+    out.heard_at[head.heard] = s.head[0].steps
+    head.heard += 1
 
 
 @stage
@@ -87,4 +102,5 @@ def _full(s, out, need):
         or h.equities + 1 > len(out.equities)
         or h.marks + s.head[0].n_assets > len(out.marks)
         or h.lessons + LESSONS_A_BAR + need > len(out.lessons)
+        or h.heard + HEARD_AN_EVENT > len(out.heard)
     )

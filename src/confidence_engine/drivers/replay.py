@@ -20,6 +20,7 @@ from confidence_engine.domain.event import ADJUSTED, SYNTHETIC, signal_events
 from confidence_engine.domain.instrument import CLASSES, Instrument, Underlying, calendars_of, instrument_rows
 from confidence_engine.domain.params import params_record
 from confidence_engine.domain.ports import Reader
+from confidence_engine.domain.record import EQUITY, MARKED
 from confidence_engine.domain.units import DAY_NS, format_time
 from confidence_engine.drivers.loop import run
 from confidence_engine.drivers.sources import Sources
@@ -34,7 +35,7 @@ from confidence_engine.feeds.assemble import (
     score_piece,
     session_piece,
 )
-from confidence_engine.kernel.out import EQUITY, MARKED, STATUS_NAMES, clear, new_out
+from confidence_engine.kernel.out import STATUS_NAMES, Out, clear, new_out
 from confidence_engine.kernel.params import Params
 from confidence_engine.kernel.state import State, new_state
 from confidence_engine.text.reading import Readings, read_documents
@@ -43,6 +44,8 @@ from confidence_engine.venues.sim import Venue, new_venue
 __all__ = ["Result", "compose", "initial", "play", "read", "signals", "told_about", "window_of"]
 
 Progress = Callable[[int, int], None]
+Keep = Callable[[int, np.ndarray, Out], None]
+"""(sequence of the first event stepped, the stored events of the stretch, what came out of it)."""
 
 
 class Result(NamedTuple):
@@ -142,9 +145,12 @@ def initial(config: Config, instruments: tuple[Instrument, ...]) -> tuple[State,
 
 def play(
     config: Config, instruments: tuple[Instrument, ...], events: np.ndarray, progress: Progress | None = None,
-    params: Params | None = None,
+    params: Params | None = None, keep: Keep | None = None,
 ) -> Result:  # fmt: skip
-    """Run events through kernel and simulated venue from a fresh state. Raises KernelHalted."""
+    """Run events through kernel and simulated venue from a fresh state; `keep` is handed every stretch that was stepped.
+
+    Raises KernelHalted.
+    """
     state, venue = initial(config, instruments)
     out = new_out(len(instruments))
     records = params_record(params or config.kernel), params_record(config.sim)
@@ -152,10 +158,12 @@ def play(
     run(state, venue, events[:0], 0, *records, out)  # machine code is loaded before the clock starts
     at, began = 0, time.process_time()
     while True:
-        stop = min(at + 65_536, len(events))
+        stop, first = min(at + 65_536, len(events)), int(state.head[0].steps)
         done = run(state, venue, events[:stop], at, *records, out)
         if out.head[0].status:
             raise KernelHalted(_halted(out.head[0], events))
+        if keep is not None:
+            keep(first, events[at:done], out)
         _drain(out, drained)
         if progress is not None:
             progress(int(done), len(events))
@@ -192,6 +200,7 @@ def _last_equity(state: State) -> np.ndarray:
     one = state.inst["lot"][:n] * state.inst["multiplier"][:n]
     lots, mark = book["lots"][:n], book["mark_price"][:n]
     gain = lots * one * (mark - book["entry_price"][:n])
+    row["event"] = head.steps - 1
     row["ts_ns"], row["balance"], row["equity"] = head.now_ns, head.balance, head.balance + gain.sum()
     row["gross"], row["net_usd"] = (abs(lots) * one * mark).sum(), (lots * one * mark).sum()
     row["used_margin"], row["open_positions"] = book["margin"][:n].sum(), (lots != 0).sum()
@@ -203,7 +212,7 @@ def _last_marks(state: State) -> np.ndarray:
     book = state.book
     held = np.flatnonzero(book["lots"])
     rows = np.zeros(len(held), MARKED)
-    rows["ts_ns"], rows["asset"] = state.head[0].now_ns, held
+    rows["event"], rows["ts_ns"], rows["asset"] = state.head[0].steps - 1, state.head[0].now_ns, held
     rows["lots"], rows["price"] = book["lots"][held], book["mark_price"][held]
     return rows
 

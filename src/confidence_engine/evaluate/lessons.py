@@ -19,12 +19,12 @@ from confidence_engine.domain.decision import GATE_NAMES
 from confidence_engine.domain.instrument import CLASSES
 from confidence_engine.domain.order import EXIT_NAMES
 from confidence_engine.domain.outcome import UNRESOLVED, WON
+from confidence_engine.domain.record import LESSON_EXIT, LESSON_OUTCOME, LESSON_SOURCE, LESSON_TRIGGER
 from confidence_engine.domain.units import format_interval
 from confidence_engine.drivers.replay import Result
 from confidence_engine.drivers.sources import Sources
 from confidence_engine.evaluate.share import share_of_cases, stretch_ns
 from confidence_engine.kernel.feedback import UNDECIDED
-from confidence_engine.kernel.out import LESSON_EXIT, LESSON_OUTCOME, LESSON_SOURCE, LESSON_TRIGGER
 
 __all__ = ["learnt", "tally"]
 

@@ -22,10 +22,10 @@ from confidence_engine.domain.event import bar_close, bar_high, bar_low, bar_ope
 from confidence_engine.domain.jit import stage
 from confidence_engine.domain.order import WHY_NONE
 from confidence_engine.domain.params import Bound
+from confidence_engine.domain.record import LESSON_EXIT, LESSON_OUTCOME, LESSON_SOURCE, LESSON_TRIGGER
 from confidence_engine.domain.units import DAY_NS, HOUR_NS, MINUTE_NS, SECOND_NS
 from confidence_engine.kernel import session, sources, thresholds
 from confidence_engine.kernel.margin import unit
-from confidence_engine.kernel.out import LESSON_EXIT, LESSON_OUTCOME, LESSON_SOURCE, LESSON_TRIGGER
 from confidence_engine.kernel.state import (
     PENDINGS,
     SOURCES,
@@ -259,7 +259,7 @@ def _row(out, i, known_ns, resolved_ns):
     head = out.head[0]
     row = out.lessons[head.lessons]
     head.lessons += 1
-    row.ts_ns, row.resolved_ns, row.asset, row.kind = known_ns, resolved_ns, i, 0
+    row.event, row.ts_ns, row.resolved_ns, row.asset, row.kind = head.event, known_ns, resolved_ns, i, 0
     row.at_ns, row.decision, row.cluster, row.side, row.gates, row.passed = 0, 0, -1, 0, 0, 0
     row.publishers = np.uint64(0)
     row.why, row.y, row.stream = WHY_NONE, outcome.UNRESOLVED, -1

@@ -124,7 +124,8 @@ def note(s, i, event, out):
     row = out.entries[head.entries]
     head.entries += 1
     h.entry_seq += 1
-    row.seq, row.ts_event, row.ts_known, row.kind = h.entry_seq, event.ts_event, event.ts_known, event.kind
+    row.seq, row.event = h.entry_seq, head.event
+    row.ts_event, row.ts_known, row.kind = event.ts_event, event.ts_known, event.kind
     row.asset, row.order_id, row.ticks, row.lots, row.why = i, 0, 0, 0, WHY_NONE
     row.price, row.fee_usd, row.rate, row.amount_usd = math.nan, 0.0, math.nan, 0.0
     row.decision = s.book[i].decision
@@ -191,11 +192,12 @@ def snapshot(s, out):
     h, head = s.head[0], out.head[0]
     row = out.equities[head.equities]
     head.equities += 1
-    row.ts_ns, row.equity, row.balance, row.gross = h.now_ns, h.equity, h.balance, h.gross
+    row.event, row.ts_ns = head.event, h.now_ns
+    row.equity, row.balance, row.gross = h.equity, h.balance, h.gross
     row.net_usd, row.used_margin, row.open_positions = h.net_usd, h.used_margin, h.open_positions
     for i in range(h.n_assets):
         b = s.book[i]
         if b.lots != 0:
             m = out.marks[head.marks]
             head.marks += 1
-            m.ts_ns, m.asset, m.lots, m.price = h.now_ns, i, b.lots, b.mark_price
+            m.event, m.ts_ns, m.asset, m.lots, m.price = head.event, h.now_ns, i, b.lots, b.mark_price

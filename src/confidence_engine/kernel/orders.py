@@ -41,7 +41,8 @@ def emit(s, i, out, action, kind, order_id, lots, trigger_ticks, why):
     head = out.head[0]
     row = out.intents[head.intents]
     head.intents += 1
-    row.ts_ns, row.action, row.order_id, row.asset, row.kind = s.head[0].now_ns, action, order_id, i, kind
+    row.event, row.ts_ns, row.action, row.order_id = head.event, s.head[0].now_ns, action, order_id
+    row.asset, row.kind = i, kind
     row.lots, row.trigger_ticks, row.reduce_only, row.parent_id = lots, trigger_ticks, 1, 0
     row.margin_usd, row.why, row.decision = 0.0, why, s.book[i].decision
     return row

@@ -16,16 +16,17 @@ import numpy as np
 from confidence_engine.domain.decision import GATES
 from confidence_engine.domain.instrument import CLASSES, INSTRUMENT_ROW, MAX_TIERS, TIER_ROW
 from confidence_engine.domain.order import EXIT_NAMES
+from confidence_engine.domain.record import record_of
 
 __all__ = [
     "ASSET", "BETA", "BOOK", "CALENDAR", "CLASS", "CROWD", "DAY", "DAYS", "HEAD", "ITEM", "ITEMS", "LEVELS", "PACE",
     "PENDING", "PENDINGS", "REGIME", "REGIME_FRAMES", "RING", "RING_BARS", "SESSION", "SESSIONS", "SLOT", "SLOTS",
     "SOURCES", "STATE_SCHEMA", "State", "TALLIES", "TALLY", "TALLY_ALL", "TALLY_EXIT", "TALLY_GATE", "TALLY_LONG",
-    "TALLY_PASSED", "TALLY_SHORT", "TALLY_TAKEN", "TREND", "UNDERLYING", "capacity", "record_of", "new_state",
+    "TALLY_PASSED", "TALLY_SHORT", "TALLY_TAKEN", "TREND", "UNDERLYING", "capacity", "new_state",
     "state_hash",
 ]  # fmt: skip
 
-STATE_SCHEMA: Final = 2
+STATE_SCHEMA: Final = 3
 RING_BARS: Final = 512
 ITEMS: Final = 64
 DAYS: Final = 64
@@ -38,22 +39,21 @@ SOURCES: Final = 64
 CAPACITIES: Final = (64, 128, 256)
 
 
-def record_of(*fields: str) -> np.dtype:
-    """Record of 8-byte fields: "name" is a float, ":i" an integer, ":u" 64 bits, ":l" a row of levels, ":t" times."""
-    kinds = {"": "f8", "i": "i8", "u": "u8", "l": f"({LEVELS},)f8", "t": f"({ITEMS},)i8"}
-    return np.dtype((np.record, [(f.partition(":")[0], kinds[f.partition(":")[2]]) for f in fields]))
+def _row(*fields: str) -> np.dtype:
+    """Record of 8-byte fields as `domain.record` has them; ":l" is a row of levels, ":t" of times."""
+    return record_of(*fields, l=f"({LEVELS},)f8", t=f"({ITEMS},)i8")
 
 
 # The account and the clock, one row.
-HEAD: Final = record_of(
-    "now_ns:i", "n_assets:i", "n_underlyings:i", "decision_seq:i", "order_seq:i", "entry_seq:i", "clusters_full:i",
-    "start_equity", "balance", "equity", "peak_equity", "gross", "net_usd", "used_margin", "realised", "fees",
-    "funding", "turnover", "open_positions:i", "day:i", "day_equity", "day_trades:i", "week:i", "week_trades:i",
+HEAD: Final = _row(
+    "now_ns:i", "steps:i", "n_assets:i", "n_underlyings:i", "decision_seq:i", "order_seq:i", "entry_seq:i",
+    "clusters_full:i", "start_equity", "balance", "equity", "peak_equity", "gross", "net_usd", "used_margin",
+    "realised", "fees", "funding", "turnover", "open_positions:i", "day:i", "day_equity", "day_trades:i", "week:i", "week_trades:i",
     "halted:i", "gross_limit", "last_equity_ns:i", "unranked:i", "ranked_hour:i", "talk_hour:i", "market_frame:i",
 )  # fmt: skip
 
 # What the price says, a row an asset.
-ASSET: Final = record_of(
+ASSET: Final = _row(
     "active:i", "due:i", "n_bars:i", "bar_ns:i", "close_ns:i", "known_ns:i", "open", "high", "low", "price",
     "decay", "variance", "variance_weight", "sigma", "warmth", "first_warm_ns:i", "volume_z", "silent", "volume_n:i",
     "frame:i", "frame_high", "frame_low", "frame_close", "frame_prior", "atr", "atr_n:i", "funding_ns:i",
@@ -62,50 +62,50 @@ ASSET: Final = record_of(
 )  # fmt: skip
 
 # The last RING_BARS bars: what the price was when a story was known, and how much it was expected to move.
-RING: Final = record_of("close_ns:i", "price", "sigma", "volume")
+RING: Final = _row("close_ns:i", "price", "sigma", "volume")
 
 # Log volume: slot 0 of all hours, 1..24 of the hour of the day, 25..192 of the hour of the week.
-SLOT: Final = record_of("centre", "deviation", "count:i")
+SLOT: Final = _row("centre", "deviation", "count:i")
 
 # How wild the market is, a row an asset and timeframe. Over levels of volatility: the posterior by weight of the
 # tails, the smoothed count of jumps, where it jumps to, and where it was seen.
-REGIME: Final = record_of(
+REGIME: Final = _row(
     "n_bars:i", "frame:i", "first_ns:i", "last_ns:i", "last", "price_ns:i", "price", "level", "switch", "rank",
     "warmth", "volatility:i", "down", "calm", "up", "trend:i", "w_fat", "w_middle", "w_thin", "back", "fat:l",
     "middle:l", "thin:l", "jumps:l", "home:l", "seen:l",
 )  # fmt: skip
 
 # What is being told about an underlying.
-UNDERLYING: Final = record_of(
+UNDERLYING: Final = _row(
     "klass:i", "calendar:i", "due:i", "awake:u", "unsettled:i", "oldest_ns:i", "centre", "spread2", "readings:i",
     "measured_ns:i", "live:i", "amount", "weight", "story", "z_story", "since_ns:i", "lead:i", "lead_slot:i",
     "newest_ns:i", "agreement", "rising:u", "falling:u", "begun:t",
 )  # fmt: skip
 
 # One story, however often retold.
-ITEM: Final = record_of(
+ITEM: Final = _row(
     "cluster:i", "since_ns:i", "polarity", "certainty", "relevance", "novelty", "publishers:u", "traded:u",
     "n_publishers:i", "n_documents:i", "asleep:i", "reading", "read_ns:i", "weight", "unsaid", "judged:u",
 )  # fmt: skip
 
 # Priors an asset class gives to assets that have no history yet; its market; the level of its trigger, the factor that
 # this gives, and what its stories lose on average.
-CLASS: Final = record_of(
+CLASS: Final = _row(
     "annual_variance", "prior_spread2", "year_s", "centre", "spread2", "readings:i", "market:i", "frame:i",
     "level", "factor", "loss", "outcomes:i",
 )  # fmt: skip
 
 # How much is said about an underlying: documents lately, those of this hour, and what is usual for the time.
-CROWD: Final = record_of("hour:i", "told:i", "heard", "heard_ns:i", "expected", "expected_ns:i")
+CROWD: Final = _row("hour:i", "told:i", "heard", "heard_ns:i", "expected", "expected_ns:i")
 
 # A mean by the hour: slots as in SLOT. Documents an hour, or how far a bar moves in units of its volatility.
-PACE: Final = record_of("centre", "count:i")
+PACE: Final = _row("centre", "count:i")
 
 # How an asset moves with the market of its class, over closed frames.
-BETA: Final = record_of("price", "frame:i", "count:i", "mean_own", "mean_market", "spread2", "joint", "beta")
+BETA: Final = _row("price", "frame:i", "count:i", "mean_own", "mean_market", "spread2", "joint", "beta")
 
 # What is held, what is working and the frozen plan, a row an asset.
-BOOK: Final = record_of(
+BOOK: Final = _row(
     "lots:i", "entry_price", "margin", "realised", "fees", "funding", "mark_price", "opened_ns:i", "closed_ns:i",
     "deadline_ns:i", "stop_ticks:i", "target_ticks:i", "trail_from", "trail_by", "best", "decision:i", "entry_id:i",
     "entry_leaves:i", "exit_id:i", "exit_leaves:i", "exit_why:i", "cancelled_id:i", "stop_id:i", "target_id:i",
@@ -114,17 +114,17 @@ BOOK: Final = record_of(
 )  # fmt: skip
 
 # How many sessions of a calendar were seen, and the last SESSIONS of them; row 0 is round the clock and stays empty.
-CALENDAR: Final = record_of("sessions:i")
-SESSION: Final = record_of("open_ns:i", "close_ns:i", "offset_ns:i", "span_ns:i", "before_ns:i")
+CALENDAR: Final = _row("sessions:i")
+SESSION: Final = _row("open_ns:i", "close_ns:i", "offset_ns:i", "span_ns:i", "before_ns:i")
 # A case that is watched to its end, up to PENDINGS an asset, on its trading clock; `at_ns` 0 is a free place.
-PENDING: Final = record_of(
+PENDING: Final = _row(
     "at_ns:i", "told_ns:i", "decision:i", "cluster:i", "side:i", "gates:i", "passed:i", "publishers:u",
     "entry_price", "span_ns:i", "end_ns:i", "win", "loss", "cost",
 )  # fmt: skip
 
 # Fading counts of outcomes and their net returns. The first SOURCES rows are the sources (slot = stream id modulo
 # SOURCES) with their weights, the rest what the TALLY_ names say.
-TALLY: Final = record_of(
+TALLY: Final = _row(
     "outcomes:i", "wins", "losses", "won", "lost", "log_weight", "factor", "stream:i", "shared:i", "documents:i",
 )  # fmt: skip
 TALLY_ALL, TALLY_LONG, TALLY_SHORT, TALLY_PASSED, TALLY_TAKEN, TALLY_GATE = range(SOURCES, SOURCES + 6)
@@ -132,10 +132,10 @@ TALLY_EXIT: Final = TALLY_GATE + GATES
 TALLIES: Final = TALLY_EXIT + len(EXIT_NAMES)
 
 # The last DAYS closes of a day's frame, as logarithms.
-DAY: Final = record_of("log_close")
+DAY: Final = _row("log_close")
 
 # Momentum and volatility over days, and where they stand in the asset's class, in [-1, 1]; NaN = not ranked.
-TREND: Final = record_of(
+TREND: Final = _row(
     "ends_ns:i", "closed_ns:i", "close", "frames:i", "momentum", "daily_sigma", "rank_momentum", "rank_calm"
 )
 

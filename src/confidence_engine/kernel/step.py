@@ -103,6 +103,8 @@ def step(s, event, p, out):
         out.head[0].status = STATUS_UNSOUND
         return
     h.now_ns = event.ts_known
+    out.head[0].event = h.steps
+    h.steps += 1
     kind = event.kind
     if kind == BAR:
         price.observe(s, event.asset, event, p.price)
@@ -243,6 +245,7 @@ def _judge(s, i, event, p, out):
     if evidence or b.lots != 0 or d.gates != b.last_gates:
         h.decision_seq += 1
         d.seq = h.decision_seq
+        out.decided_at[head.decisions] = head.event
         head.decisions += 1
     else:
         _count(out, d.gates)

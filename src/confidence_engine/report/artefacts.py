@@ -26,11 +26,11 @@ from confidence_engine.domain.errors import DataMissing, RunError, StoreDamaged,
 from confidence_engine.domain.event import KIND_NAMES
 from confidence_engine.domain.instrument import Instrument
 from confidence_engine.domain.order import EXIT_NAMES, INTENT_NAMES, ORDER_NAMES
+from confidence_engine.domain.record import LESSON_NAMES
 from confidence_engine.drivers.replay import Result
 from confidence_engine.drivers.sources import Sources
 from confidence_engine.evaluate.summary import Figures
 from confidence_engine.feeds.assemble import Window
-from confidence_engine.kernel.out import LESSON_NAMES
 from confidence_engine.kernel.regime import TREND_WORDS, VOLATILITY_WORDS
 from confidence_engine.report.chart import Picture, chart
 

@@ -47,10 +47,10 @@ from confidence_engine.domain.order import (
     REJ_WOULD_TAKE,
 )
 from confidence_engine.domain.params import Bound
+from confidence_engine.domain.record import record_of
 from confidence_engine.domain.units import MILLI_NS, MINUTE_NS, SECOND_NS
 from confidence_engine.kernel import corporate, orders, session
 from confidence_engine.kernel.margin import unit
-from confidence_engine.kernel.state import record_of
 from confidence_engine.venues.sim_fills import (
     allowed,
     arm,

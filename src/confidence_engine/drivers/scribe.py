@@ -1,0 +1,152 @@
+"""What a run writes into its journal: who it is, every event in the order stepped, and every row that came of them.
+
+The journal begins with all that is needed to run it again: parameters, instruments, streams, what can be talked about.
+A document stands at the event before which it became known, with what the text stage made of it, accepted or not.
+"""
+
+from __future__ import annotations
+
+import platform
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+import numba
+import numpy as np
+
+from confidence_engine.config import Config
+from confidence_engine.domain.decision import DECISION
+from confidence_engine.domain.document import known_at
+from confidence_engine.domain.event import EVENT, EVENT_SCHEMA
+from confidence_engine.domain.instrument import Instrument
+from confidence_engine.domain.order import INTENT
+from confidence_engine.domain.record import ENTRY, EQUITY, LESSON, MARKED
+from confidence_engine.domain.units import format_time
+from confidence_engine.drivers.replay import Result, told_about
+from confidence_engine.drivers.revision import code_revision
+from confidence_engine.drivers.sources import Sources
+from confidence_engine.feeds.assemble import Streams, Window
+from confidence_engine.journal import kinds
+from confidence_engine.journal.log import Journal, create
+from confidence_engine.journal.reader import Genesis, Place
+from confidence_engine.kernel.out import Out
+from confidence_engine.kernel.state import STATE_SCHEMA
+from confidence_engine.text.reading import Readings, Verdict
+
+__all__ = ["LAYOUTS", "Scribe", "begin", "stepped"]
+
+LAYOUTS: Final[dict[str, np.dtype[Any]]] = {
+    "DECISION": DECISION, "INTENT": INTENT, "ENTRY": ENTRY, "EQUITY": EQUITY, "MARKED": MARKED, "LESSON": LESSON,
+}  # fmt: skip
+_ROWS: Final = (
+    (kinds.LESSON, "lessons", "ts_ns"), (kinds.DECISION, "decisions", "ts_ns"), (kinds.INTENT, "intents", "ts_ns"),
+    (kinds.ENTRY, "entries", "ts_known"), (kinds.EQUITY, "equities", "ts_ns"), (kinds.MARKED, "marks", "ts_ns"),
+)  # fmt: skip
+"""Kind, array of the output, field of its time; of one event they stand in this order."""
+
+
+def begin(
+    place: Place, config: Config, instruments: tuple[Instrument, ...], streams: Streams, window: Window, run: str,
+    synthetic: bool, *, clock: Callable[[], int] = time.time_ns, **options: Any,
+) -> Journal:  # fmt: skip
+    """A new journal with its first entries; `run` is "agent" or "replay", `options` are those of `journal.log.create`."""
+    layouts = {name: [list(field) for field in _described(layout)] for name, layout in LAYOUTS.items()}
+    genesis = Genesis(
+        str(uuid.uuid4()), place.name, config.agent.name, run, format_time(clock()), EVENT_SCHEMA, STATE_SCHEMA,
+        code_revision(), layouts, synthetic,
+        {"python": platform.python_version(), "numpy": np.__version__, "numba": numba.__version__,
+         "machine": platform.machine()},
+    )  # fmt: skip
+    told = told_about(instruments, config.universe.underlyings)
+    params = {
+        "hash": config.hash, "config": config.tree(), "told": told, "start_ns": window.start_ns,
+        "start": format_time(window.start_ns), "load_ns": window.load_ns,
+    }  # fmt: skip
+    entries: list[tuple[int, Any]] = [(kinds.PARAMS, params)]
+    entries += [(kinds.INSTRUMENT, {"asset": i} | msgspec.to_builtins(one)) for i, one in enumerate(instruments)]
+    entries += [(kinds.STREAM, {"id": k, "name": name}) for k, name in enumerate(streams.names)]
+    return create(place, genesis, entries, clock=clock, **options)
+
+
+def _described(layout: np.dtype[Any]) -> Iterator[tuple[str, str]]:
+    for name in layout.names or ():
+        yield name, layout[name].str
+
+
+def stepped(first: int, events: np.ndarray, out: Out) -> np.ndarray:
+    """EVENT of a stretch in the order stepped: what was stored with what the venue said among it."""
+    n = int(out.head[0].heard)
+    both = np.zeros(len(events) + n, EVENT)
+    said = np.zeros(len(both), bool)
+    said[out.heard_at[:n] - first] = True
+    both[said], both[~said] = out.heard[:n], events
+    return both
+
+
+class Scribe:
+    """Writes one replayed run: hand `keep` to `replay.play`, then call `end`."""
+
+    def __init__(self, journal: Journal, config: Config, sources: Sources, readings: Readings) -> None:
+        self.journal = journal
+        self._documents = list(_documents(config, sources, readings))
+        self._written = 0
+
+    def keep(self, first: int, events: np.ndarray, out: Out) -> None:
+        """One stretch becomes blocks of the journal. Raises JournalUnwritable."""
+        both = stepped(first, events, out)
+        if self.journal.put_events(both) != first:
+            raise ValueError(f"the journal stands at event {self.journal.next_event}, the run at {first}")
+        last = first + len(both) - 1
+        known = both["ts_known"]
+        rows: list[tuple[int, int, int, int, bytes, Any]] = []
+        while self._written < len(self._documents) and len(both) and self._documents[self._written][0] <= known[-1]:
+            at, said = self._documents[self._written]
+            rows.append((first + int(np.searchsorted(known, at)), -1, kinds.DOCUMENT, at, b"", said))
+            self._written += 1
+        for order, (kind, name, stamp) in enumerate(_ROWS):
+            of = getattr(out, name)[: getattr(out.head[0], name)]
+            at_event = out.decided_at[: len(of)] if kind == kinds.DECISION else of["event"]
+            rows += [
+                (int(event), order, kind, int(ts), body.tobytes(), None)
+                for event, ts, body in zip(at_event, of[stamp], of, strict=True)
+            ]
+        rows.sort(key=lambda row: row[:2])
+        for event, _, kind, ts_ns, body, said in rows:
+            self.journal.put(kind, min(event, last), ts_ns, body, said)
+        self.journal.commit()
+
+    def end(self, result: Result, why: str) -> None:
+        """The last equity row, what was counted, and the end; then the anchor."""
+        journal = self.journal
+        event, now_ns = journal.next_event - 1, int(result.state.head[0].now_ns)
+        for kind, rows in ((kinds.EQUITY, result.equities), (kinds.MARKED, result.marks)):
+            for row in rows[rows["ts_ns"] == now_ns]:
+                if row["event"] == event:
+                    journal.put(kind, event, now_ns, row.tobytes())
+        counted = {"judged": result.judged, "degraded": result.degraded, "refusals": result.refusals}
+        journal.put(kinds.ENDED, event, now_ns, payload={"why": why, "events": journal.next_event} | counted)
+        journal.close()
+
+
+def _documents(config: Config, sources: Sources, readings: Readings) -> Iterator[tuple[int, dict[str, Any]]]:
+    """(known at, payload) of every document the text stage saw, in the order in which it saw them."""
+    names = [one.name for one in config.universe.underlyings]
+    heard: dict[int, list[dict[str, Any]]] = {}
+    for row in readings.rows:
+        said = {name: row[name].item() for name in ("polarity", "certainty", "novelty", "relevance", "cluster")}
+        heard.setdefault(int(row["document"]), []).append({"underlying": names[row["underlying"]]} | said)
+    for k, (document, verdict) in enumerate(zip(readings.documents, readings.verdicts, strict=True)):
+        at = known_at(document, config.timing.news_lag_ns)
+        told = {"document": msgspec.to_builtins(document), "verdict": _verdict(verdict), "heard": heard.get(k, [])}
+        yield at, told
+
+
+def _verdict(verdict: Verdict) -> dict[str, Any]:
+    return {
+        "accepted": verdict.accepted, "reason": verdict.reason, "read": verdict.read,
+        "reading": None if verdict.reading is None else msgspec.to_builtins(verdict.reading),
+        "mentions": [msgspec.to_builtins(one) for one in verdict.mentions],
+    }  # fmt: skip

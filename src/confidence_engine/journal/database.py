@@ -1,0 +1,76 @@
+"""Where rows live: SQLite beside the segments, or a PostgreSQL that several agents share. The same tables on both.
+
+SQLite runs in WAL mode: readers see the last commit and never wait. With `full` every commit waits for the disk;
+without it a power cut may take the last commits back, but never a part of one (SQLite, "Write-Ahead Logging", 2.2).
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import quote
+
+import sqlalchemy as sa
+from sqlalchemy import event
+
+from confidence_engine.domain.errors import UsageError
+
+__all__ = ["engine_of", "is_postgres", "sqlite_url", "upgrade"]
+
+BUSY_S: Final = 30.0
+MIGRATIONS: Final = Path(__file__).resolve().parent / "migrations"
+
+
+def sqlite_url(path: Path, readonly: bool = False) -> str:
+    """URL of a SQLite file. Read only and without a write-ahead log beside it the file is taken as final, so that a
+    journal on a medium that cannot be written can still be read.
+    """
+    if not readonly:
+        return f"sqlite:///file:{quote(str(path))}?uri=true"
+    final = "&immutable=1" if not path.with_name(f"{path.name}-wal").exists() else ""
+    return f"sqlite:///file:{quote(str(path))}?mode=ro{final}&uri=true"
+
+
+def is_postgres(url: str) -> bool:
+    """Whether the URL names a PostgreSQL server."""
+    return url.startswith(("postgresql://", "postgresql+psycopg://"))
+
+
+def engine_of(url: str, full: bool = False) -> sa.Engine:
+    """An engine for a URL of `sqlite_url` or of a server. Raises UsageError for another kind of database."""
+    if is_postgres(url):
+        server = sa.make_url(url).set(drivername="postgresql+psycopg")
+        return sa.create_engine(server, pool_pre_ping=False, connect_args={"options": "-c timezone=UTC"})
+    if not url.startswith("sqlite:"):
+        raise UsageError(f"database {sa.make_url(url).render_as_string()!r}: wanted postgresql://user@host/name")
+    engine = sa.create_engine(url, connect_args={"timeout": BUSY_S})
+    readonly = "mode=ro" in url
+
+    @event.listens_for(engine, "connect")
+    def _set_up(connection: Any, _: Any) -> None:
+        connection.isolation_level = None  # transactions are ours: the driver's own begin too late and end too early
+        cursor = connection.cursor()
+        if not readonly:
+            cursor.execute("PRAGMA journal_mode = WAL")
+            cursor.execute(f"PRAGMA synchronous = {'FULL' if full else 'NORMAL'}")
+        cursor.execute("PRAGMA foreign_keys = ON")
+        cursor.close()
+
+    @event.listens_for(engine, "begin")
+    def _begin(connection: sa.Connection) -> None:
+        connection.exec_driver_sql("BEGIN" if readonly else "BEGIN IMMEDIATE")
+
+    return engine
+
+
+def upgrade(engine: sa.Engine, tables: str, revision: str = "head") -> None:
+    """Bring one set of tables ("log" or "tables") to a revision; each keeps its own version in the database."""
+    from alembic import command
+    from alembic.config import Config
+
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS / tables))
+    with engine.begin() as connection:
+        config.attributes["connection"] = connection
+        config.attributes["version_table"] = f"{tables}_version"
+        command.upgrade(config, revision)

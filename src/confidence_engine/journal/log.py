@@ -1,0 +1,347 @@
+"""Writing a journal: what was not committed did not happen, and what was committed cannot be lost.
+
+A commit writes the bytes of the events to the day's segment, then all rows of the block in one database transaction:
+the block row is the commit. A process that dies between the two leaves bytes that no block knows, and the next start
+cuts them. With `full` the segment is synced before the transaction and the transaction waits for the disk, so that a
+power cut takes nothing that was acknowledged; without it a power cut may take the last blocks, whole, and the next
+start says so in a record of its own. Never does a start go behind the anchor: then it refuses.
+
+A full disk: `reserve` is room set aside. When it has to be used `low` is set, and whoever writes must stop whatever
+adds risk; what reduces it can still be recorded.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import itertools
+import os
+import sqlite3
+import time
+import uuid
+from collections.abc import Callable
+from typing import IO, Any, Final
+
+import msgspec
+import numpy as np
+import sqlalchemy as sa
+
+from confidence_engine.domain.errors import JournalUnwritable
+from confidence_engine.domain.event import EVENT, EVENT_SCHEMA
+from confidence_engine.domain.units import DAY_NS, format_time
+from confidence_engine.journal import kinds
+from confidence_engine.journal.anchor import Anchor, write_anchor
+from confidence_engine.journal.chain import (
+    GENESIS_PREV,
+    HEADER,
+    Block,
+    Record,
+    block_hash,
+    events_hash,
+    header,
+    records_hash,
+)
+from confidence_engine.journal.database import engine_of, upgrade
+from confidence_engine.journal.disk import Disk, is_full
+from confidence_engine.journal.reader import LOCK, RESERVE, Genesis, Place, Reader
+from confidence_engine.journal.recovery import recover
+from confidence_engine.journal.schema import BLOCK, JOURNAL, RECORD
+
+__all__ = ["RESERVE_BYTES", "Journal", "create", "reopen"]
+
+RESERVE_BYTES: Final = 64 << 20
+MAX_BLOCK: Final = 1 << 17
+"""Events of one block at most, so that reading one never takes much memory."""
+
+
+class Journal:
+    """One journal, open for writing by this process alone. Made by `create` and `reopen`."""
+
+    def __init__(self, place: Place, disk: Disk, full: bool, reserve: int, clock: Callable[[], int]) -> None:
+        self.place, self.disk, self.full, self.clock = place, disk, full, clock
+        self.low = False
+        self.recovered: dict[str, Any] | None = None
+        self._reserve = reserve
+        self._events: list[np.ndarray] = []
+        self._records: list[Record] = []
+        self._last: Block
+        self.uuid: uuid.UUID
+        self._segment, self._end = "", 0
+        self._lock = _locked(place)
+        self.engine = engine_of(place.database, full)
+
+    @property
+    def last(self) -> Block:
+        """The last committed block."""
+        return self._last
+
+    @property
+    def next_event(self) -> int:
+        """Sequence that the next event gets."""
+        return self._last.end_event + sum(map(len, self._events))
+
+    @property
+    def next_record(self) -> int:
+        """Id that the next record gets."""
+        return self._last.end_record + len(self._records)
+
+    def put_events(self, events: np.ndarray) -> int:
+        """Add EVENT [n] to the coming commit; returns the sequence of the first."""
+        first = self.next_event
+        if len(events):
+            self._events.append(np.array(events, EVENT))  # a copy: the caller's buffer may be used again
+        return first
+
+    def put(self, kind: int, event: int, ts_ns: int, body: bytes = b"", payload: Any = None) -> int:
+        """Add a record to the coming commit and return its id; `payload` is anything JSON can say.
+
+        Records stand in the order of their events. Raises ValueError for one that would not.
+        """
+        before = self._records[-1].event if self._records else -1
+        if not before <= event < self.next_event:
+            raise ValueError(f"record of event {event} after {before}, before {self.next_event}")
+        said = None if payload is None else msgspec.json.encode(payload)
+        one = Record(self.next_record, event, kind, ts_ns, body, said)
+        self._records.append(one)
+        return one.id
+
+    def commit(self) -> Block:
+        """Make everything put so far part of the journal; on return it is.
+
+        Raises JournalUnwritable where it cannot be: nothing may be done on it then, and the next start finds out
+        whether it was taken.
+        """
+        if not self._events and not self._records:
+            return self._last
+        blocks = self._blocks()
+        try:
+            self._write(blocks)
+        except (OSError, sa.exc.DBAPIError) as error:
+            if not _no_room(error) or not self._release():
+                raise JournalUnwritable(f"{self.place.folder}: {_said(error)}; not acknowledged") from error
+            try:
+                self._write(blocks)
+            except (OSError, sa.exc.DBAPIError) as again:
+                raise JournalUnwritable(f"{self.place.folder}: {_said(again)}; not acknowledged") from again
+        self._last = blocks[-1][0]
+        written = next((one for one, _, _ in reversed(blocks) if one.events), None)
+        if written is not None:
+            self._segment, self._end = written.segment, written.position + written.events * EVENT.itemsize
+        self._events, self._records = [], []
+        return self._last
+
+    def anchor(self) -> Anchor:
+        """Commit, wait until all of it has arrived, and say outside the log how far it goes."""
+        self.commit()
+        if self._segment:
+            self.disk.sync(self.place.segments / self._segment)
+        with self.engine.connect() as c:
+            if self.engine.dialect.name == "sqlite":
+                c.exec_driver_sql("COMMIT")  # a checkpoint cannot run inside a transaction
+                c.exec_driver_sql("PRAGMA wal_checkpoint(FULL)")
+                c.exec_driver_sql("BEGIN")
+        return write_anchor(self.disk, self.place.anchor, self.uuid, self.place.name, self._last, self.clock())
+
+    def close(self) -> None:
+        """Anchor and let go. What was put and not committed is committed."""
+        try:
+            self.anchor()
+        finally:
+            self.abandon()
+
+    def abandon(self) -> None:
+        """Let go without another word, as a process that dies does."""
+        self.engine.dispose()
+        self._lock.close()
+
+    def _blocks(self) -> list[tuple[Block, bytes, list[Record]]]:
+        """What was put, as blocks of one day each and of no more than MAX_BLOCK events."""
+        events = np.concatenate(self._events) if self._events else np.zeros(0, EVENT)
+        days = events["ts_known"] // DAY_NS
+        cuts = {0, len(events), *(np.flatnonzero(np.diff(days)) + 1).tolist(), *range(0, len(events), MAX_BLOCK)}
+        ends = sorted(cuts)
+        spans = list(itertools.pairwise(ends)) or [(0, 0)]
+        made: list[tuple[Block, bytes, list[Record]]] = []
+        before, segment, end, taken = self._last, self._segment, self._end, 0
+        for low, high in spans:
+            last = (low, high) == spans[-1]
+            stop = before.end_event + high - low
+            mine = []
+            while taken < len(self._records) and (last or self._records[taken].event < stop):
+                mine.append(self._records[taken])
+                taken += 1
+            data, name = events[low:high].tobytes(), ""
+            if high > low:
+                name = max(_segment_of(int(events["ts_known"][low])), segment)  # never back into an older file
+                segment, end = (segment, end) if name == segment else (name, HEADER)
+            block = self._block(before, name, end if name else 0, data, mine)
+            made.append((block, data, mine))
+            before, end = block, end + len(data)
+        return made
+
+    def _block(self, before: Block, segment: str, position: int, data: bytes, records: list[Record]) -> Block:
+        block = Block(
+            before.number + 1, before.end_event, len(data) // EVENT.itemsize, segment, position, events_hash(data),
+            before.end_record, len(records), records_hash(records), self.clock(), before.hash, b"",
+        )  # fmt: skip
+        return block._replace(hash=block_hash(self.uuid, block))
+
+    def _write(self, blocks: list[tuple[Block, bytes, list[Record]]]) -> None:
+        """Segments first, rows last; may be done again after a failure."""
+        touched = set()
+        for block, data, _ in blocks:
+            if not data:
+                continue
+            path = self.place.segments / block.segment
+            if block.position == HEADER:
+                self.disk.write(path, 0, header(self.uuid, EVENT_SCHEMA, block.first_event))
+            self.disk.write(path, block.position, data)
+            touched.add(path)
+        if self.full:
+            for path in sorted(touched):
+                self.disk.sync(path)
+        name = self.place.name
+        with self.engine.begin() as c:
+            records = [
+                {"name": name, "block": block.number, **one._asdict()} for block, _, mine in blocks for one in mine
+            ]
+            if records:
+                c.execute(sa.insert(RECORD), records)
+            c.execute(sa.insert(BLOCK), [{"name": name, **block._asdict()} for block, _, _ in blocks])
+
+    def _release(self) -> bool:
+        """Give the reserve back to the disk; False where it was given before."""
+        path = self.place.folder / RESERVE
+        if self.low or self.disk.size(path) == 0:
+            return False
+        self.disk.remove(path)
+        self.low = True
+        return True
+
+    def set_aside(self) -> None:
+        """Take the reserve where there is none yet; where there is no room for it the journal is `low` at once."""
+        path = self.place.folder / RESERVE
+        if self._reserve == 0 or self.disk.size(path) >= self._reserve:
+            return
+        try:
+            self.disk.reserve(path, self._reserve)
+        except OSError as error:
+            if not is_full(error):
+                raise
+            self.low = True
+
+
+def create(
+    place: Place, genesis: Genesis, entries: list[tuple[int, Any]], *, disk: Disk | None = None, full: bool = False,
+    reserve: int = RESERVE_BYTES, clock: Callable[[], int] = time.time_ns,
+) -> Journal:  # fmt: skip
+    """A new journal whose first block holds the genesis record and `entries` of (kind, payload).
+
+    Raises JournalUnwritable where one is there already or another process holds the folder.
+    """
+    disk = disk or Disk()
+    _make(place)
+    journal = Journal(place, disk, full, reserve, clock)
+    try:
+        upgrade(journal.engine, "log")
+        journal.uuid = uuid.UUID(genesis.journal)
+        now = clock()
+        journal._last = Block(-1, 0, 0, "", 0, b"", 0, 0, b"", now, b"", GENESIS_PREV)
+        with journal.engine.begin() as c:
+            held = c.execute(sa.select(JOURNAL.c.uuid).where(JOURNAL.c.name == place.name)).scalar_one_or_none()
+            blocks = c.execute(sa.select(sa.func.count()).where(BLOCK.c.name == place.name)).scalar_one()
+            if held is not None and blocks == 0:  # died before its first commit: it never was
+                c.execute(sa.delete(JOURNAL).where(JOURNAL.c.name == place.name))
+            elif held is not None:
+                raise JournalUnwritable(f"{place.folder}: journal {place.name!r} exists already")
+            row = {"name": place.name, "uuid": str(journal.uuid), "created_ns": now}
+            c.execute(sa.insert(JOURNAL), [row])
+        journal.set_aside()
+        journal.put(kinds.GENESIS, -1, now, payload=msgspec.to_builtins(genesis))
+        for kind, payload in entries:
+            journal.put(kind, -1, now, payload=payload)
+        journal.commit()
+        journal.anchor()
+    except (OSError, sa.exc.DBAPIError) as error:
+        journal.abandon()
+        raise JournalUnwritable(f"{place.folder}: {_said(error)}") from error
+    except BaseException:
+        journal.abandon()
+        raise
+    return journal
+
+
+def reopen(
+    place: Place, *, disk: Disk | None = None, full: bool = False, reserve: int = RESERVE_BYTES,
+    clock: Callable[[], int] = time.time_ns,
+) -> Journal:  # fmt: skip
+    """Go on with a journal: cut what was never committed, and what a power cut took from its last blocks.
+
+    Raises DataMissing where there is none, JournalDamaged where what is left ends before the anchor, and
+    JournalUnwritable where another process holds it.
+    """
+    disk = disk or Disk()
+    reader = Reader(place, disk)
+    journal = Journal(place, disk, full, reserve, clock)
+    try:
+        upgrade(journal.engine, "log")
+        journal.uuid = reader.uuid
+        found = recover(reader, journal.engine)
+        journal._last, journal._segment, journal._end = found.last, found.segment, found.end
+        journal.set_aside()
+        if found.lost is not None:
+            journal.recovered = found.lost
+            journal.put(kinds.RECOVERED, journal.next_event - 1, clock(), payload=found.lost)
+            journal.commit()
+    except (OSError, sa.exc.DBAPIError) as error:
+        journal.abandon()
+        raise JournalUnwritable(f"{place.folder}: {_said(error)}") from error
+    except BaseException:
+        journal.abandon()
+        raise
+    return journal
+
+
+def _segment_of(known_ns: int) -> str:
+    """ "20230101.seg": the UTC day."""
+    return format_time(known_ns)[:10].replace("-", "") + ".seg"
+
+
+def _make(place: Place) -> None:
+    try:
+        place.segments.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise JournalUnwritable(f"{place.folder}: {_said(error)}") from error
+
+
+def _locked(place: Place) -> IO[bytes]:
+    """The lock of the folder; the system lets go of it when the process ends, however it ends."""
+    try:
+        file = (place.folder / LOCK).open("a+b")
+    except OSError as error:
+        raise JournalUnwritable(f"{place.folder}: {_said(error)}") from error
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        file.seek(0)
+        holder = file.read(20).decode("ascii", "replace").strip()
+        file.close()
+        raise JournalUnwritable(f"{place.folder}: process {holder or '?'} writes this journal") from None
+    with contextlib.suppress(OSError):  # who holds it is a courtesy; that it is held is the lock's own word
+        file.truncate(0)
+        file.write(str(os.getpid()).encode())
+        file.flush()
+    return file
+
+
+def _no_room(error: OSError | sa.exc.DBAPIError) -> bool:
+    if isinstance(error, OSError):
+        return is_full(error)
+    inner = error.orig
+    return isinstance(inner, sqlite3.Error) and getattr(inner, "sqlite_errorname", "").startswith("SQLITE_FULL")
+
+
+def _said(error: OSError | sa.exc.DBAPIError) -> str:
+    if isinstance(error, OSError):
+        return f"{error.strerror or error}" + (f": {error.filename}" if error.filename else "")
+    return str(error.orig)

@@ -1,0 +1,167 @@
+"""Reading a journal: blocks, records and events as they were committed, by any number of readers beside the writer.
+
+Bytes of a segment beyond the last block were never committed and are never shown.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+import msgspec
+import numpy as np
+import sqlalchemy as sa
+
+from confidence_engine.domain.errors import DataMissing, JournalDamaged
+from confidence_engine.domain.event import EVENT
+from confidence_engine.journal.chain import Block, Record
+from confidence_engine.journal.database import engine_of, is_postgres, sqlite_url
+from confidence_engine.journal.disk import Disk
+from confidence_engine.journal.kinds import GENESIS, ROWS
+from confidence_engine.journal.schema import BLOCK, JOURNAL, RECORD
+
+__all__ = ["ANCHOR", "DATABASE", "LOCK", "RESERVE", "SEGMENTS", "Genesis", "Place", "Reader", "place_of"]
+
+SEGMENTS: Final = "segments"
+DATABASE: Final = "journal.db"
+LOCK: Final = "lock"
+RESERVE: Final = "reserve"
+ANCHOR: Final = "anchor.json"
+
+
+class Place(NamedTuple):
+    """Where one journal lives: its folder, the anchor outside it, the database of its rows, and its name there."""
+
+    folder: Path
+    anchor: Path
+    database: str
+    name: str
+
+    @property
+    def segments(self) -> Path:
+        """Folder of the segment files."""
+        return self.folder / SEGMENTS
+
+
+def place_of(home: Path, name: str, database: str | None = None) -> Place:
+    """Place of the journal `name` whose folder is `home`/journal and whose anchor stands beside that folder.
+
+    `database` is a server's URL; without one the rows lie in the folder too.
+    """
+    folder = home / "journal"
+    return Place(folder, home / ANCHOR, database or sqlite_url(folder / DATABASE), name)
+
+
+class Genesis(msgspec.Struct, frozen=True):
+    """The first record: who wrote the journal with which code, and how its rows are laid out."""
+
+    journal: str
+    name: str
+    agent: str
+    run: str  # "agent" or "replay"
+    created: str
+    event_schema: int
+    state_schema: int
+    code_revision: str
+    layouts: dict[str, list[list[str]]]
+    synthetic: bool
+    versions: dict[str, str] = {}
+
+    def layout(self, kind: int) -> np.dtype[Any]:
+        """Record type of the bodies of a kind, as it was when the journal was written."""
+        return np.dtype([(name, code) for name, code in self.layouts[ROWS[kind]]])
+
+
+class Reader:
+    """One journal, opened for reading. Raises DataMissing where there is none."""
+
+    def __init__(self, place: Place, disk: Disk | None = None) -> None:
+        self.place, self.disk = place, disk or Disk()
+        if is_postgres(place.database):
+            url = place.database
+        else:
+            if not (place.folder / DATABASE).is_file():
+                raise DataMissing(f"there is no journal in {place.folder}")
+            url = sqlite_url(place.folder / DATABASE, readonly=True)
+        self.engine = engine_of(url)
+        with self._connected() as c:
+            row = c.execute(sa.select(JOURNAL.c.uuid).where(JOURNAL.c.name == place.name)).scalar_one_or_none()
+        if row is None:
+            raise DataMissing(f"{place.folder}: the database holds no journal {place.name!r}")
+        self.uuid = uuid.UUID(row)
+
+    def _connected(self) -> sa.Connection:
+        try:
+            return self.engine.connect()
+        except sa.exc.DatabaseError as error:
+            raise JournalDamaged(f"{self.place.folder}: its rows cannot be read: {error.orig}") from error
+
+    def blocks(self, first: int = 0) -> Iterator[Block]:
+        """Blocks from number `first` on, in order."""
+        columns = [c for c in BLOCK.columns if c.name != "name"]
+        query = sa.select(*columns).where(BLOCK.c.name == self.place.name, BLOCK.c.number >= first)
+        with self._connected() as c:
+            for row in c.execution_options(yield_per=2000).execute(query.order_by(BLOCK.c.number)):
+                yield Block(*row)
+
+    def last(self) -> Block:
+        """The last block. Raises JournalDamaged where there is none."""
+        columns = [c for c in BLOCK.columns if c.name != "name"]
+        query = sa.select(*columns).where(BLOCK.c.name == self.place.name).order_by(BLOCK.c.number.desc()).limit(1)
+        with self._connected() as c:
+            row = c.execute(query).one_or_none()
+        if row is None:
+            raise JournalDamaged(f"{self.place.folder}: not a single block")
+        return Block(*row)
+
+    def records(
+        self, *kinds: int, first: int = 0, end: int | None = None, backwards: bool = False
+    ) -> Iterator[Record]:  # fmt: skip
+        """Records with first <= id < end, of these kinds or of all, in the order of their ids."""
+        r = RECORD.c
+        query = sa.select(r.id, r.event, r.kind, r.ts_ns, r.body, r.payload)
+        query = query.where(r.name == self.place.name, r.id >= first)
+        if end is not None:
+            query = query.where(r.id < end)
+        if kinds:
+            query = query.where(r.kind.in_(kinds))
+        with self._connected() as c:
+            for row in c.execution_options(yield_per=2000).execute(query.order_by(r.id.desc() if backwards else r.id)):
+                yield Record(*row)
+
+    def genesis(self) -> Genesis:
+        """The first record. Raises JournalDamaged where it is not there or cannot be read."""
+        first = next(self.records(GENESIS), None)
+        if first is None or first.payload is None:
+            raise JournalDamaged(f"{self.place.folder}: no genesis record")
+        try:
+            return msgspec.json.decode(first.payload, type=Genesis)
+        except msgspec.DecodeError as error:
+            raise JournalDamaged(f"{self.place.folder}: the genesis record cannot be read: {error}") from error
+
+    def rows(self, kind: int, first: int = 0, end: int | None = None) -> np.ndarray:
+        """All bodies of a kind as one array of its layout."""
+        layout = self.genesis().layout(kind)
+        return np.frombuffer(b"".join(one.body for one in self.records(kind, first=first, end=end)), layout)
+
+    def events(self, first: int = 0, end: int | None = None) -> Iterator[np.ndarray]:
+        """Events with first <= sequence < end, a block's at a time. Raises JournalDamaged for a segment cut short."""
+        for block in self.blocks():
+            if block.events == 0 or block.end_event <= first or (end is not None and block.first_event >= end):
+                continue
+            data = self.read(block)
+            if len(data) != block.events * EVENT.itemsize:
+                raise JournalDamaged(f"{block.segment}: block {block.number} ends after {len(data)} bytes")
+            low = max(first - block.first_event, 0)
+            high = block.events if end is None else min(end - block.first_event, block.events)
+            yield np.frombuffer(data, EVENT)[low:high]
+
+    def read(self, block: Block) -> bytes:
+        """The bytes of a block's events, as many as are there; none where the segment is gone."""
+        path = self.place.segments / block.segment
+        try:
+            return self.disk.read(path, block.position, block.events * EVENT.itemsize)
+        except FileNotFoundError:
+            return b""
