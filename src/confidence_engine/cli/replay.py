@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
@@ -12,8 +14,11 @@ from confidence_engine.cli.show import Json, emit, grid, home, note, note_covere
 
 if TYPE_CHECKING:
     from confidence_engine.config import Config
+    from confidence_engine.drivers.scribe import Scribe
     from confidence_engine.drivers.sources import Sources
+    from confidence_engine.feeds.assemble import Tape, Window
     from confidence_engine.feeds.store import Store
+    from confidence_engine.text.reading import Readings
 
 __all__ = ["replay", "run_once", "summary_table"]
 
@@ -31,6 +36,9 @@ def replay(
     out: Annotated[
         Path | None, typer.Option(help="Folder for the artefacts, new or an older run's; default HOME/runs/<id>.")
     ] = None,
+    journal: Annotated[
+        bool, typer.Option("--journal", help="Write the journal of the run into its folder too.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Replay stored bars and news through the kernel and simulate the trades."""
@@ -44,13 +52,15 @@ def replay(
     where = home(ctx) / "runs" if out is None else out.resolve()
     if out is not None:
         refuse_foreign(where)
-    folder, summary = run_once(loaded, Store(home(ctx)), start_ns, end_ns, chosen, where, out is not None)
+    store, exact = Store(home(ctx)), out is not None
+    folder, summary = run_once(loaded, store, start_ns, end_ns, chosen, where, exact, journal)
     emit(as_json, summary | {"run": folder.name, "folder": folder}, lambda: summary_table(summary, folder))
 
 
 def run_once(
-    config: Config, store: Store, start_ns: int, end_ns: int, symbols: list[str] | None, where: Path, exact: bool
-) -> tuple[Path, dict[str, Any]]:
+    config: Config, store: Store, start_ns: int, end_ns: int, symbols: list[str] | None, where: Path, exact: bool,
+    journal: bool = False,
+) -> tuple[Path, dict[str, Any]]:  # fmt: skip
     """One replay from the store to its folder: `where` itself if `exact`, else a folder named after the run in it."""
     from confidence_engine.cli.readers import reader_for
     from confidence_engine.cli.warm import compile_kernel, told_when_slow
@@ -71,16 +81,42 @@ def run_once(
     compile_kernel()
     window = driver.window_of(config, first_ns, last_ns)
     tape = driver.compose(config, sources, readings, window)
-    with progress() as bar:
-        task = bar.add_task("replay", total=len(tape.events))
-        moved: Callable[[int, int], None] = lambda done, _: bar.update(task, completed=done)  # noqa: E731
-        result = driver.play(config, sources.instruments, tape.events, moved)
-    if len(result.equities) == 0:
-        raise DataMissing(f"no decision falls between {format_time(first_ns)} and {format_time(last_ns)}")
-    made = figures(config, sources, result)
-    summary = summarise(config, sources, window, tape, result, made, f"{reader.name} {reader.version}")
-    folder = where if exact else where / run_id(config, window, summary)
-    return write_run(folder, config, sources, window, result, made, summary), summary
+    with contextlib.ExitStack() as kept:
+        scribe = beside = None
+        if journal:
+            beside = Path(kept.enter_context(tempfile.TemporaryDirectory(prefix=".journal.", dir=_made(where.parent))))
+            scribe = _scribe(config, sources, readings, tape, window, beside)
+            kept.callback(scribe.journal.abandon)
+        with progress() as bar:
+            task = bar.add_task("replay", total=len(tape.events))
+            moved: Callable[[int, int], None] = lambda done, _: bar.update(task, completed=done)  # noqa: E731
+            keep = None if scribe is None else scribe.keep
+            result = driver.play(config, sources.instruments, tape.events, moved, keep=keep)
+        if len(result.equities) == 0:
+            raise DataMissing(f"no decision falls between {format_time(first_ns)} and {format_time(last_ns)}")
+        if scribe is not None:
+            scribe.end(result, "end of the replay")
+        made = figures(config, sources, result)
+        summary = summarise(config, sources, window, tape, result, made, f"{reader.name} {reader.version}")
+        folder = where if exact else where / run_id(config, window, summary)
+        return write_run(folder, config, sources, window, result, made, summary, beside), summary
+
+
+def _made(folder: Path) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def _scribe(
+    config: Config, sources: Sources, readings: Readings, tape: Tape, window: Window, where: Path
+) -> Scribe:  # fmt: skip
+    """Who writes the journal of a replay: a new one in `where`, without room set aside, as nothing hangs on it."""
+    from confidence_engine.drivers.scribe import Scribe, begin
+    from confidence_engine.journal.reader import place_of
+
+    place = place_of(where, config.agent.name)
+    journal = begin(place, config, sources.instruments, tape.streams, window, "replay", sources.synthetic, reserve=0)
+    return Scribe(journal, config, sources, readings)
 
 
 def _note_warmup(config: Config, sources: Sources, start_ns: int) -> None:

@@ -147,7 +147,7 @@ def play(
     config: Config, instruments: tuple[Instrument, ...], events: np.ndarray, progress: Progress | None = None,
     params: Params | None = None, keep: Keep | None = None,
 ) -> Result:  # fmt: skip
-    """Run events through kernel and simulated venue from a fresh state; `keep` is handed every stretch that was stepped.
+    """Run events through kernel and simulated venue from a fresh state; `keep` is handed every stretch of it.
 
     Raises KernelHalted.
     """

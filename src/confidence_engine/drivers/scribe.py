@@ -10,7 +10,6 @@ import platform
 import time
 import uuid
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any, Final
 
 import msgspec
@@ -52,7 +51,7 @@ def begin(
     place: Place, config: Config, instruments: tuple[Instrument, ...], streams: Streams, window: Window, run: str,
     synthetic: bool, *, clock: Callable[[], int] = time.time_ns, **options: Any,
 ) -> Journal:  # fmt: skip
-    """A new journal with its first entries; `run` is "agent" or "replay", `options` are those of `journal.log.create`."""
+    """A new journal with its first entries; `run` is "agent" or "replay", `options` go to `journal.log.create`."""
     layouts = {name: [list(field) for field in _described(layout)] for name, layout in LAYOUTS.items()}
     genesis = Genesis(
         str(uuid.uuid4()), place.name, config.agent.name, run, format_time(clock()), EVENT_SCHEMA, STATE_SCHEMA,
@@ -122,9 +121,9 @@ class Scribe:
         """The last equity row, what was counted, and the end; then the anchor."""
         journal = self.journal
         event, now_ns = journal.next_event - 1, int(result.state.head[0].now_ns)
-        for kind, rows in ((kinds.EQUITY, result.equities), (kinds.MARKED, result.marks)):
-            for row in rows[rows["ts_ns"] == now_ns]:
-                if row["event"] == event:
+        if result.state.head[0].last_equity_ns != now_ns:  # else the step has said it, and it is written
+            for kind, rows in ((kinds.EQUITY, result.equities), (kinds.MARKED, result.marks)):
+                for row in rows[rows["ts_ns"] == now_ns]:
                     journal.put(kind, event, now_ns, row.tobytes())
         counted = {"judged": result.judged, "degraded": result.degraded, "refusals": result.refusals}
         journal.put(kinds.ENDED, event, now_ns, payload={"why": why, "events": journal.next_event} | counted)

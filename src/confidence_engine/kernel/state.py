@@ -48,8 +48,9 @@ def _row(*fields: str) -> np.dtype:
 HEAD: Final = _row(
     "now_ns:i", "steps:i", "n_assets:i", "n_underlyings:i", "decision_seq:i", "order_seq:i", "entry_seq:i",
     "clusters_full:i", "start_equity", "balance", "equity", "peak_equity", "gross", "net_usd", "used_margin",
-    "realised", "fees", "funding", "turnover", "open_positions:i", "day:i", "day_equity", "day_trades:i", "week:i", "week_trades:i",
-    "halted:i", "gross_limit", "last_equity_ns:i", "unranked:i", "ranked_hour:i", "talk_hour:i", "market_frame:i",
+    "realised", "fees", "funding", "turnover", "open_positions:i", "day:i", "day_equity", "day_trades:i", "week:i",
+    "week_trades:i", "halted:i", "gross_limit", "last_equity_ns:i", "unranked:i", "ranked_hour:i", "talk_hour:i",
+    "market_frame:i",
 )  # fmt: skip
 
 # What the price says, a row an asset.

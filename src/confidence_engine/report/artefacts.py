@@ -52,8 +52,10 @@ _CONFIG: Final = "config.json"
 ARTEFACTS: Final = 2
 """Version of what a run's folder holds, in its summary: one more when a column comes or changes its meaning."""
 _TABLES: Final = ("decisions", "fills", "orders", "marks", "equity", "trades", "outcomes", "lessons")
-FILES: Final = (SUMMARY, _CONFIG, "chart.png", *(f"{name}.parquet" for name in _TABLES))
-"""What a run's folder holds, and all that it holds."""
+JOURNAL: Final = ("journal", "anchor.json")
+"""What `replay --journal` adds."""
+FILES: Final = (SUMMARY, _CONFIG, "chart.png", *(f"{name}.parquet" for name in _TABLES), *JOURNAL)
+"""What a run's folder may hold, and all that it may hold."""
 
 _STALE_S: Final = 3600.0
 """A part that nobody has written to for this long was left by a process that died."""
@@ -75,9 +77,11 @@ def run_id(config: Config, window: Window, summary: dict[str, Any]) -> str:
 
 def write_run(
     folder: Path, config: Config, sources: Sources, window: Window, result: Result, made: Figures,
-    summary: dict[str, Any],
+    summary: dict[str, Any], journal: Path | None = None,
 ) -> Path:  # fmt: skip
     """Write everything beside `folder` and put it in place at once; an older run there is replaced.
+
+    `journal` is a folder with the run's journal and its anchor, which are moved in.
 
     Raises RunError where the disk does not take it, UsageError where `folder` holds something else than a run;
     nothing half-written stays.
@@ -93,6 +97,9 @@ def write_run(
             (part / _CONFIG).write_bytes(msgspec.json.format(msgspec.json.encode(config.tree()), indent=2))
             text = json.dumps(_finite(summary | {"run": folder.name, "artefacts": ARTEFACTS}), indent=2, default=_plain)
             (part / SUMMARY).write_text(text + "\n", encoding="utf-8")
+            if journal is not None:
+                for name in JOURNAL:
+                    os.replace(journal / name, part / name)
             part.chmod(0o755)
             _put(part, folder)
         except BaseException:
