@@ -28,6 +28,7 @@ COMMANDS: Final[dict[str, Row]] = {
     "decide": Row(f"{_CLI}.decide:decide", "Explain the decision on one symbol as of a moment."),
     "study": Row(f"{_CLI}.study:study", "Show what the price does after a story, per source, class and polarity."),
     "ablate": Row(f"{_CLI}.ablate:ablate", "Neutralise each stage, source and gate in turn and compare the figures."),
+    "why": Row(f"{_CLI}.why:why", "Reconstruct a past decision from the journal alone."),
     "runs": Row(f"{_CLI}.runs:runs", "List the replays that were made."),
     "diff": Row(f"{_CLI}.runs:diff", "Compare two replays, figure by figure."),
     "trades": Row(f"{_CLI}.runs:trades", "Write the trades of a replay as CSV."),

@@ -116,10 +116,23 @@ class Reader:
             raise JournalDamaged(f"{self.place.folder}: not a single block")
         return Block(*row)
 
+    def block_of(self, record: int) -> Block:
+        """The block that committed a record. Raises DataMissing where none did."""
+        columns = [c for c in BLOCK.columns if c.name != "name"]
+        b = BLOCK.c
+        query = sa.select(*columns).where(
+            b.name == self.place.name, b.first_record <= record, b.first_record + b.records > record
+        )
+        with self._connected() as c:
+            row = c.execute(query.limit(1)).one_or_none()
+        if row is None:
+            raise DataMissing(f"{self.place.folder}: no record {record}")
+        return Block(*row)
+
     def records(
-        self, *kinds: int, first: int = 0, end: int | None = None, backwards: bool = False
+        self, *kinds: int, first: int = 0, end: int | None = None, backwards: bool = False, limit: int | None = None
     ) -> Iterator[Record]:  # fmt: skip
-        """Records with first <= id < end, of these kinds or of all, in the order of their ids."""
+        """Records with first <= id < end, of these kinds or of all, in the order of their ids; `limit` at most."""
         r = RECORD.c
         query = sa.select(r.id, r.event, r.kind, r.ts_ns, r.body, r.payload)
         query = query.where(r.name == self.place.name, r.id >= first)
@@ -127,8 +140,9 @@ class Reader:
             query = query.where(r.id < end)
         if kinds:
             query = query.where(r.kind.in_(kinds))
+        query = query.order_by(r.id.desc() if backwards else r.id).limit(limit)
         with self._connected() as c:
-            for row in c.execution_options(yield_per=2000).execute(query.order_by(r.id.desc() if backwards else r.id)):
+            for row in c.execution_options(yield_per=2000).execute(query):
                 yield Record(*row)
 
     def genesis(self) -> Genesis:
