@@ -173,11 +173,12 @@ def _headlines(
         if mine is None:
             continue
         document = said["document"]
-        shown.append({
+        told = {
             "title": document["title"], "publisher": document["publisher"], "url": document.get("url", ""),
             "published": format_time(document["published_ns"]), "known": format_time(record.ts_ns),
-            "age": format_duration(at_ns - record.ts_ns), "leads": mine["cluster"] == int(decision.lead), **{k: v for k, v in mine.items() if k != "underlying"},
-        })  # fmt: skip
+            "age": format_duration(at_ns - record.ts_ns), "leads": mine["cluster"] == int(decision.lead),
+        }  # fmt: skip
+        shown.append(told | {k: v for k, v in mine.items() if k != "underlying"})
     for one in retired:
         gone = next(iter(reader.blocks(one["block"])), None)
         if gone is None or decided.id < gone.end_record or _reaches(reader, gone, since):
