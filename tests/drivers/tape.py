@@ -28,14 +28,15 @@ from confidence_engine.domain.order import CMD_FLATTEN, CMD_HALT, CMD_LIMIT, CMD
 from confidence_engine.domain.params import params_record
 from confidence_engine.domain.units import HOUR_NS, MINUTE_NS, SECOND_NS
 from confidence_engine.drivers.loop import run
-from confidence_engine.kernel.out import LESSONS_A_BAR, Out, clear, new_out
+from confidence_engine.kernel.out import HEARD_AN_EVENT, LESSONS_A_BAR, Out, clear, new_out
 from confidence_engine.kernel.params import Params
 from confidence_engine.kernel.state import State, state_hash
 from confidence_engine.venues import sim
 
 __all__ = ["Said", "World", "digest", "narrow", "play", "world"]
 
-LISTS = ("decisions", "intents", "entries", "equities", "marks", "lessons")
+LISTS = ("decisions", "intents", "entries", "equities", "marks", "lessons", "decided_at", "heard", "heard_at")
+COUNTED = {"decided_at": "decisions", "heard_at": "heard"}
 
 
 class World(NamedTuple):
@@ -57,6 +58,9 @@ class Said(NamedTuple):
     equities: np.ndarray
     marks: np.ndarray
     lessons: np.ndarray
+    decided_at: np.ndarray
+    heard: np.ndarray
+    heard_at: np.ndarray
 
 
 def world(seed: int, bars: int = 150, assets: int = 3, **sim_params: Any) -> World:
@@ -117,9 +121,9 @@ def _eager(rng: np.random.Generator) -> np.ndarray:
 def narrow(w: World, rows: int) -> Out:
     """An output with room for one step and `rows` rows more, smaller than a driver would make it."""
     out, need = new_out(len(w.state.asset)), 4 * int(w.state.head[0].n_assets) + 16
-    return Out(
-        out.head, *(a[: need + rows] for a in out[1:6]), out.refusals, out.lessons[: LESSONS_A_BAR + need + rows]
-    )
+    most = {"lessons": LESSONS_A_BAR + need + rows, "heard": HEARD_AN_EVENT + rows, "heard_at": HEARD_AN_EVENT + rows}
+    cut = {name: getattr(out, name)[: most.get(name, need + rows)] for name in Out._fields[1:] if name != "refusals"}
+    return out._replace(**cut)
 
 
 def play(w: World, rows: int = 65_536, size: int = 1 << 60) -> Said:
@@ -132,7 +136,7 @@ def play(w: World, rows: int = 65_536, size: int = 1 << 60) -> Said:
         if out.head[0].status:
             raise AssertionError(f"status {out.head[0].status} at event {out.head[0].where}")
         for name in LISTS:
-            drained[name].append(getattr(out, name)[: int(out.head[0][name])].copy())
+            drained[name].append(getattr(out, name)[: int(out.head[0][COUNTED.get(name, name)])].copy())
         clear(out)
         at = int(done)
     return Said(*(np.concatenate(drained[name]) for name in LISTS))

@@ -54,8 +54,8 @@ ARTEFACTS: Final = 2
 _TABLES: Final = ("decisions", "fills", "orders", "marks", "equity", "trades", "outcomes", "lessons")
 JOURNAL: Final = ("journal", "anchor.json")
 """What `replay --journal` adds."""
-FILES: Final = (SUMMARY, _CONFIG, "chart.png", *(f"{name}.parquet" for name in _TABLES), *JOURNAL)
-"""What a run's folder may hold, and all that it may hold."""
+FILES: Final = (SUMMARY, _CONFIG, "chart.png", *(f"{name}.parquet" for name in _TABLES))
+"""What a run's folder holds, and all that it holds beside a journal."""
 
 _STALE_S: Final = 3600.0
 """A part that nobody has written to for this long was left by a process that died."""
@@ -141,7 +141,7 @@ def refuse_foreign(folder: Path) -> None:
         return
     if not folder.is_dir() or folder.is_symlink():
         raise UsageError(f"{folder} is not a folder; name a new one for the run")
-    strange = sorted(one.name for one in folder.iterdir() if one.name not in FILES)
+    strange = sorted(one.name for one in folder.iterdir() if one.name not in (*FILES, *JOURNAL))
     if strange:
         raise UsageError(f"{folder} holds {strange[0]!r}, which is no part of a run; name a new folder")
 
