@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from confidence_engine.cli.demo import START, WARMUP_DAYS
+from confidence_engine.cli.demo import WARMUP_DAYS
 from confidence_engine.cli.show import (
     Json,
     basis,
@@ -30,6 +30,9 @@ if TYPE_CHECKING:
     from confidence_engine.feeds.assemble import Window
 
 __all__ = ["ablate"]
+
+START = "2025-01-01"
+"""Where a planted world begins: its tables are to be compared from one day to another."""
 
 DAYS: Final = 90
 

@@ -1,27 +1,30 @@
 """`confidence demo`: the whole pipeline on a small simulated world, made on the spot and said to be simulated.
 
-A world of a seed is generated, imported into a home of its own, replayed like recorded data, and explained. Beside
-it stands the same market with stories that carry no information, drawn anew several times, because one draw says
-little: their mean and range are what the engine earns by luck and loses to costs.
+A world of a seed that ends now is generated and imported into a home of its own. The two agents, hybrid (spot, long
+only) and futures (perpetuals, both sides), run through it like through recorded data, write their journals and the
+home's tables, and their last entry is explained. Beside them stands the same market with stories that carry no
+information, drawn anew several times, because one draw says little: their mean and range are what the engine earns by
+luck and loses to costs.
 """
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final, NamedTuple
 
 import typer
 
-from confidence_engine.cli.show import Json, emit, grid, home, note
+from confidence_engine.cli.show import Json, database, emit, grid, home, note
 
 if TYPE_CHECKING:
     from confidence_engine.config import Config
     from confidence_engine.feeds.store import Store
     from confidence_engine.feeds.world import World
+    from confidence_engine.journal.reader import Place
 
 __all__ = ["demo"]
 
-START: Final = "2025-01-01"
 WARMUP_DAYS: Final = 15
 CONTROLS: Final = 15
 """Draws of stories without information that the result is compared with."""
@@ -31,33 +34,53 @@ def demo(
     ctx: typer.Context,
     seed: Annotated[int, typer.Option(min=0, help="Another seed is another world.")] = 7,
     days: Annotated[int, typer.Option(min=WARMUP_DAYS + 5, max=400, help="Length of the world.")] = 90,
+    until: Annotated[str | None, typer.Option(help="When the world ends, as 2025-04-01T00:00Z; default: now.")] = None,
     as_json: Json = False,
 ) -> None:
     """Run the whole pipeline on a small simulated world."""
-    from confidence_engine.cli.replay import run_once, summary_table
+    from confidence_engine.cli.replay import summary_table
     from confidence_engine.cli.warm import compile_kernel
     from confidence_engine.config import load
-    from confidence_engine.config.simulated import write_simulated
-    from confidence_engine.domain.units import DAY_NS, parse_time
+    from confidence_engine.config.simulated import write_agents
+    from confidence_engine.domain.units import DAY_NS, MINUTE_NS, format_time, parse_time
     from confidence_engine.feeds.store import Store
+    from confidence_engine.journal.reader import place_of
 
     folder = home(ctx) / "demo" if ctx.obj is None else home(ctx)
     _refuse_real(Store(folder), folder)
     note(f"SIMULATED: world of seed {seed}, {days} days. Nothing below is a real price, headline or result.")
     compile_kernel()
-    begin = parse_time(START)
+    ends = time.time_ns() if until is None else parse_time(until)
+    end = ends // (5 * MINUTE_NS) * (5 * MINUTE_NS)
+    begin = end - days * DAY_NS
+    start = begin + WARMUP_DAYS * DAY_NS
     told = _world(seed, begin, days, 1.0)
-    config = load(write_simulated(folder / "config", told.underlyings, told.ticks, WARMUP_DAYS))
+    configs = [load(path) for path in write_agents(folder / "config", told.underlyings, told.ticks, WARMUP_DAYS)]
     store = Store(folder)
-    _fill(store, told, f"world of seed {seed}, {days} days")
-    start, end = begin + WARMUP_DAYS * DAY_NS, begin + days * DAY_NS
-    run, summary = run_once(config, store, start, end, None, folder / "runs", False)
+    _fill(store, told, f"world of seed {seed}, {days} days to {format_time(end)}")
+    places = [place_of(folder / "agents" / config.agent.name, config.agent.name, database(ctx)) for config in configs]
+    ran = [_agent(config, store, start, end, folder, place) for config, place in zip(configs, places, strict=True)]
+    config, (run, summary) = configs[-1], ran[-1]
     note(f"the same prices with stories that carry no information, {CONTROLS} draws")
     mute = (_world(seed + k, begin, days, 0.0).documents for k in range(CONTROLS))
     silent = _ranges([_unstored(config, store, told._replace(documents=said), start, end) for said in mute])
     shown = _last_entry(config, store, run, begin)
     payload = {"simulated": True, "seed": seed, "replay": summary, "without_information": silent, "decision": shown}
-    emit(as_json, payload | {"folder": run}, lambda: _page(summary_table(summary, run), summary, silent, shown))
+    payload |= {"folder": run, "agents": {one["agent"]: one for _, one in ran}, "home": folder}
+    emit(as_json, payload, lambda: _page([summary_table(one, where) for where, one in ran], summary, silent, shown))
+
+
+def _agent(
+    config: Config, store: Store, start_ns: int, end_ns: int, folder: Path, place: Place
+) -> tuple[Path, dict[str, Any]]:
+    """One agent's run from its beginning: an older journal of its simulated self makes room first."""
+    from confidence_engine.cli.replay import run_once
+    from confidence_engine.journal.forget import forget
+
+    note(f"agent {config.agent.name}")
+    if forget(place):
+        note(f"the journal of an earlier simulated {config.agent.name} was taken away")
+    return run_once(config, store, start_ns, end_ns, None, folder / "runs", False, agent=place)
 
 
 def _refuse_real(store: Store, folder: Path) -> None:
@@ -76,13 +99,15 @@ def _world(seed: int, begin_ns: int, days: int, information: float) -> World:
 
 def _fill(store: Store, world: World, name: str) -> None:
     """Import the world like any other data; a second time changes nothing, another world takes its place."""
-    from confidence_engine.config.simulated import VENUE
+    from confidence_engine.config.simulated import SPOT, VENUE
     from confidence_engine.domain.units import MINUTE_NS
     from confidence_engine.feeds.store import Batch
 
     _clear_other(store, name)
     rows = sum(map(len, world.bars.values()))
-    store.add(Batch("bars", name, f"{name}: bars", rows, VENUE, 5 * MINUTE_NS, rows=world.bars, synthetic=True))
+    for venue in (VENUE, SPOT):
+        key = f"{name}: bars at {venue}"
+        store.add(Batch("bars", key, key, rows, venue, 5 * MINUTE_NS, rows=world.bars, synthetic=True))
     rows = sum(map(len, world.funding.values()))
     store.add(Batch("funding", name, f"{name}: funding", rows, VENUE, rows=world.funding, synthetic=True))
     store.add(Batch("news", name, f"{name}: news", len(world.documents), documents=world.documents, synthetic=True))
@@ -154,7 +179,7 @@ def _ranges(draws: list[dict[str, Any]]) -> dict[str, Any]:
     return found
 
 
-def _page(figures: Any, told: dict[str, Any], mute: dict[str, Any], shown: dict[str, Any] | None) -> Any:
+def _page(figures: list[Any], told: dict[str, Any], mute: dict[str, Any], shown: dict[str, Any] | None) -> Any:
     from rich.console import Group
 
     def spread(name: str, form: str) -> str:
@@ -172,8 +197,8 @@ def _page(figures: Any, told: dict[str, Any], mute: dict[str, Any], shown: dict[
         (f"carry none (same prices): mean and range of {mute['range_of']}", spread("entries", ".0f"),
          spread("net_pnl_usd", ",.2f"), spread("closed", ".2f"), spread("random_entry_percentile", ".1f")),
     ]  # fmt: skip
-    parts = ["SIMULATED world: every figure below is about made-up prices and headlines", figures,
-             grid(header, rows, title="does it live on the stories?")]  # fmt: skip
+    parts = ["SIMULATED world: every figure below is about made-up prices and headlines", *figures,
+             grid(header, rows, title=f"does it live on the stories? ({told['agent']})")]  # fmt: skip
     if shown:
         parts += [grid(("", f"last entry, {shown['symbol']} at {shown['at']}"), [
             ("action", shown["action"]), *[("", line) for line in shown["evidence"]],

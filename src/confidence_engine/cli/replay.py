@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from confidence_engine.drivers.sources import Sources
     from confidence_engine.feeds.assemble import Tape, Window
     from confidence_engine.feeds.store import Store
+    from confidence_engine.journal.reader import Place
     from confidence_engine.text.reading import Readings
 
 __all__ = ["replay", "run_once", "summary_table"]
@@ -59,9 +60,12 @@ def replay(
 
 def run_once(
     config: Config, store: Store, start_ns: int, end_ns: int, symbols: list[str] | None, where: Path, exact: bool,
-    journal: bool = False,
+    journal: bool = False, agent: Place | None = None,
 ) -> tuple[Path, dict[str, Any]]:  # fmt: skip
-    """One replay from the store to its folder: `where` itself if `exact`, else a folder named after the run in it."""
+    """One replay from the store to its folder: `where` itself if `exact`, else a folder named after the run in it.
+
+    With `journal` the folder holds the run's journal too; with `agent` the run is that agent's, and its journal there.
+    """
     from confidence_engine.cli.readers import reader_for
     from confidence_engine.cli.warm import compile_kernel, told_when_slow
     from confidence_engine.domain.errors import DataMissing
@@ -85,7 +89,9 @@ def run_once(
         scribe = beside = None
         if journal:
             beside = Path(kept.enter_context(tempfile.TemporaryDirectory(prefix=".journal.", dir=_made(where.parent))))
-            scribe = _scribe(config, sources, readings, tape, window, beside)
+        kept_at = beside or agent
+        if kept_at is not None:
+            scribe = _scribe(config, sources, readings, tape, window, kept_at)
             kept.callback(scribe.journal.abandon)
         with progress() as bar:
             task = bar.add_task("replay", total=len(tape.events))
@@ -108,14 +114,17 @@ def _made(folder: Path) -> Path:
 
 
 def _scribe(
-    config: Config, sources: Sources, readings: Readings, tape: Tape, window: Window, where: Path
+    config: Config, sources: Sources, readings: Readings, tape: Tape, window: Window, where: Path | Place
 ) -> Scribe:  # fmt: skip
-    """Who writes the journal of a replay: a new one in `where`, without room set aside, as nothing hangs on it."""
+    """Who writes the journal: an agent's at its place, or a replay's in a folder, with no room set aside there."""
     from confidence_engine.drivers.scribe import Scribe, begin
     from confidence_engine.journal.reader import place_of
 
-    place = place_of(where, config.agent.name)
-    journal = begin(place, config, sources.instruments, tape.streams, window, "replay", sources.synthetic, reserve=0)
+    given = config, sources.instruments, tape.streams, window
+    if isinstance(where, Path):
+        journal = begin(place_of(where, config.agent.name), *given, "replay", sources.synthetic, reserve=0)
+    else:
+        journal = begin(where, *given, "agent", sources.synthetic)
     return Scribe(journal, config, sources, readings)
 
 

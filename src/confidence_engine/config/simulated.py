@@ -9,9 +9,12 @@ from typing import Final
 
 from confidence_engine.domain.instrument import Underlying
 
-__all__ = ["VENUE", "write_simulated"]
+__all__ = ["SPOT", "VENUE", "write_agents", "write_simulated"]
 
 VENUE: Final = "world"
+"""Perpetuals: funding, leverage, both sides."""
+SPOT: Final = "world-spot"
+"""The same coins to be bought and sold again, never sold short."""
 
 _UNIVERSE: Final = """# Universe of a simulated world; written by the engine.
 
@@ -30,6 +33,13 @@ max_leverage = 25
 can_short = true
 liquidation_fee = "1.25%"
 funding = "8h"
+
+[venue.{spot}]
+lot = 0.001
+min_notional = 5
+taker = "10bps"
+maker = "8bps"
+half_spread = "1bps"
 """
 
 _AGENT: Final = """# Agent of a simulated world; written by the engine.
@@ -37,7 +47,7 @@ _AGENT: Final = """# Agent of a simulated world; written by the engine.
 universe = "universe.toml"
 
 [agent]
-name = "simulated"
+name = "{name}"
 venue = "{venue}"
 symbols = {symbols}
 warmup = "{warmup_days}d"
@@ -54,9 +64,28 @@ kappa = 0.1      # so low that the price alone never reaches the trigger
 def write_simulated(
     folder: Path, underlyings: Sequence[Underlying], ticks: Mapping[str, float], warmup_days: int
 ) -> Path:
-    """Write universe.toml and simulated.toml into `folder` and return the second; ticks: symbol -> price step."""
+    """Write universe.toml and simulated.toml into `folder` and return the second; ticks: symbol -> price step.
+
+    The universe has the perpetuals and the spot of every coin; the agent trades the perpetuals.
+    """
+    _write_universe(folder, underlyings, ticks)
+    return _write_agent(folder, "simulated", VENUE, ticks, warmup_days)
+
+
+def write_agents(
+    folder: Path, underlyings: Sequence[Underlying], ticks: Mapping[str, float], warmup_days: int
+) -> tuple[Path, Path]:
+    """Write universe.toml, hybrid.toml and futures.toml into `folder`: the two agents of a simulated world."""
+    _write_universe(folder, underlyings, ticks)
+    return (
+        _write_agent(folder, "hybrid", SPOT, ticks, warmup_days),
+        _write_agent(folder, "futures", VENUE, ticks, warmup_days),
+    )
+
+
+def _write_universe(folder: Path, underlyings: Sequence[Underlying], ticks: Mapping[str, float]) -> None:
     folder.mkdir(parents=True, exist_ok=True)
-    text = [_UNIVERSE.format(venue=VENUE)]
+    text = [_UNIVERSE.format(venue=VENUE, spot=SPOT)]
     for one in underlyings:
         text.append(
             f'[underlying.{one.name}]\nclass = "crypto"\nsector = "{one.sector}"\n'
@@ -67,9 +96,17 @@ def write_simulated(
             f'[[instrument]]\nsymbol = "{symbol}"\nvenue = "{VENUE}"\nunderlying = "{one.name}"\ntick = {tick!r}\n'
             'tiers = [[1_000_000, "1%"]]\n'
         )
+        text.append(
+            f'[[instrument]]\nsymbol = "{symbol}"\nvenue = "{SPOT}"\nunderlying = "{one.name}"\ntick = {tick!r}\n'
+        )
     (folder / "universe.toml").write_text("\n".join(text), encoding="utf-8")
-    path = folder / "simulated.toml"
-    agent = _AGENT.format(venue=VENUE, symbols=_quoted(ticks), warmup_days=warmup_days)
+
+
+def _write_agent(
+    folder: Path, name: str, venue: str, ticks: Mapping[str, float], warmup_days: int
+) -> Path:  # fmt: skip
+    path = folder / f"{name}.toml"
+    agent = _AGENT.format(name=name, venue=venue, symbols=_quoted(ticks), warmup_days=warmup_days)
     path.write_text(agent, encoding="utf-8")
     return path
 

@@ -1,0 +1,35 @@
+"""Taking a simulated journal away, whole. One of recorded or live data is never taken away by a program."""
+
+from __future__ import annotations
+
+import shutil
+
+import sqlalchemy as sa
+
+from confidence_engine.domain.errors import DataMissing, DataRefused
+from confidence_engine.journal.database import engine_of, is_postgres
+from confidence_engine.journal.reader import Place, Reader
+from confidence_engine.journal.schema import BLOCK, JOURNAL, RECORD
+
+__all__ = ["forget"]
+
+
+def forget(place: Place) -> bool:
+    """Delete a synthetic journal, its anchor and its rows; False where there is none. Raises DataRefused for others."""
+    try:
+        reader = Reader(place)
+    except DataMissing:
+        return False
+    synthetic = reader.genesis().synthetic
+    reader.engine.dispose()
+    if not synthetic:
+        raise DataRefused(f"{place.folder} is not a simulated journal; it is not deleted")
+    if is_postgres(place.database):
+        engine = engine_of(place.database)
+        with engine.begin() as c:
+            for table in (RECORD, BLOCK, JOURNAL):
+                c.execute(sa.delete(table).where(table.c.name == place.name))
+        engine.dispose()
+    place.anchor.unlink(missing_ok=True)
+    shutil.rmtree(place.folder)
+    return True
