@@ -218,6 +218,13 @@ def test_any_value_changes_the_hash(folder: Path, change: str) -> None:
     assert loaded(folder, AGENT + change).hash != loaded(folder, AGENT).hash
 
 
+def test_where_the_record_is_kept_is_not_in_the_hash(folder: Path) -> None:
+    change = '[journal]\ndatabase = "postgresql://me@host/x"\nfull = true\n'
+    there = loaded(folder, AGENT + change)
+    assert (there.journal.database, there.journal.full) == ("postgresql://me@host/x", True)
+    assert there.hash == loaded(folder, AGENT).hash
+
+
 def test_the_universe_is_in_the_hash(folder: Path) -> None:
     before = loaded(folder, AGENT).hash
     (folder / "universe.toml").write_text(UNIVERSE.replace('taker = "10bps"', 'taker = "9bps"'))
@@ -234,7 +241,7 @@ def test_the_universe_is_in_the_hash(folder: Path) -> None:
         ("[timings]\ngrid = 1\n", 7, ["unknown section [timings]", "timing"]),
         ("[kernel.exitz]\nstop_atr = 1\n", 7, ["unknown section [kernel.exitz]", "exits"]),
         ("[kernel.exits]\nstop_art = 1\n", 7, ["unknown key [kernel.exits] stop_art", "stop_atr"]),
-        ("[zzz]\n", 6, ["unknown section [zzz]", "valid here: agent, kernel"]),
+        ("[zzz]\n", 6, ["unknown section [zzz]", "valid here: agent, journal, kernel"]),
         ("[timing]\ngrid = 300\n", 7, ["[timing] grid = 300", "duration with its unit", "from 1s to 1d"]),
         ('[timing]\ngrid = "300"\n', 7, ["not a duration"]),
         ('[timing]\ngrid = "2d"\n', 7, ["'2d'", "from 1s to 1d"]),
@@ -254,6 +261,9 @@ def test_the_universe_is_in_the_hash(folder: Path) -> None:
         ("evidence = []\n", 6, ["at least one"]),
         ('evidence = ["news", "news"]\n', 6, ["twice"]),
         ('evidence = "news"\n', 6, ["a list of names"]),
+        ('[journal]\ndatabase = "postgresql://me:secret@host/x"\n', 7, ["a password does not stand in a config"]),
+        ('[journal]\ndatabase = "mysql://host/x"\n', 7, ["postgresql://user@host/name"]),
+        ("[journal]\nreserve_mb = 0\n", 7, ["from 1 to 1048576"]),
     ],
 )
 def test_a_wrong_key_is_refused_where_it_stands(folder: Path, text: str, line: int, words: list[str]) -> None:

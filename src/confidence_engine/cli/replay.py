@@ -124,7 +124,8 @@ def _scribe(
     if isinstance(where, Path):
         journal = begin(place_of(where, config.agent.name), *given, "replay", sources.synthetic, reserve=0)
     else:
-        journal = begin(where, *given, "agent", sources.synthetic)
+        full, reserve = config.journal.full, config.journal.reserve_mb << 20
+        journal = begin(where, *given, "agent", sources.synthetic, full=full, reserve=reserve)
     return Scribe(journal, config, sources, readings)
 
 

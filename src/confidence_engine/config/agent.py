@@ -28,6 +28,7 @@ from confidence_engine.domain.units import DAY_NS, MINUTE_NS, SECOND_NS
 if TYPE_CHECKING:
     from confidence_engine.domain.outcome import Params as OutcomeParams
     from confidence_engine.feeds.timing import Params as TimingParams
+    from confidence_engine.journal.log import Params as JournalParams
     from confidence_engine.kernel.params import Params as KernelParams
     from confidence_engine.text.reading import Params as TextParams
     from confidence_engine.venues.sim import Params as SimParams
@@ -64,6 +65,7 @@ SECTIONS: Final[dict[str, str]] = {
     "kernel": "confidence_engine.kernel.params:Params",
     "sim": "confidence_engine.venues.sim:Params",
     "outcome": "confidence_engine.domain.outcome:Params",
+    "journal": "confidence_engine.journal.log:Params",
 }
 """Section of the file -> where its parameters are declared. A new section is a line here and a field of Config."""
 
@@ -99,12 +101,17 @@ class Config(msgspec.Struct, frozen=True):
     kernel: KernelParams
     sim: SimParams
     outcome: OutcomeParams
+    journal: JournalParams
     universe: Universe
 
     @property
     def hash(self) -> str:
-        """16 hex digits of SHA-256 over every resolved value; the layout of the files does not enter."""
-        return hashlib.sha256(msgspec.json.encode(self.tree(), order="sorted")).hexdigest()[:16]
+        """16 hex digits of SHA-256 over every resolved value that a decision could depend on.
+
+        The layout of the files does not enter, nor where the record is kept.
+        """
+        tree = {name: one for name, one in self.tree().items() if name != "journal"}
+        return hashlib.sha256(msgspec.json.encode(tree, order="sorted")).hexdigest()[:16]
 
     def tree(self) -> dict[str, Any]:
         """The resolved values as they would be written: durations as "5m", fractions as numbers."""
@@ -188,6 +195,10 @@ def _agree(config: Config, leaves: dict[Spot, Leaf]) -> None:
         refuse("agent", "symbols", "two names of one instrument")
     if any("@" in symbol and not symbol.endswith(f"@{agent.venue}") for symbol in agent.symbols):
         refuse("agent", "symbols", f"an agent trades at one venue, {agent.venue}")
+    if "@" in config.journal.database and ":" in config.journal.database.partition("://")[2].partition("@")[0]:
+        refuse("journal", "database", "a password does not stand in a config; PGPASSWORD or ~/.pgpass hold it")
+    if config.journal.database and not config.journal.database.startswith("postgresql://"):
+        refuse("journal", "database", "wanted postgresql://user@host/name, or nothing for a file in the home")
     gap = config.kernel.divergence
     alone = gap.kappa * gap.reaction_clip
     if gap.trigger * (1.0 - gap.volume_reach) <= alone:

@@ -20,7 +20,7 @@ import sqlite3
 import time
 import uuid
 from collections.abc import Callable
-from typing import IO, Any, Final
+from typing import IO, Annotated, Any, Final, NamedTuple
 
 import msgspec
 import numpy as np
@@ -28,6 +28,7 @@ import sqlalchemy as sa
 
 from confidence_engine.domain.errors import JournalUnwritable
 from confidence_engine.domain.event import EVENT, EVENT_SCHEMA
+from confidence_engine.domain.params import Bound
 from confidence_engine.domain.units import DAY_NS, format_time
 from confidence_engine.journal import kinds
 from confidence_engine.journal.anchor import Anchor, write_anchor
@@ -43,15 +44,23 @@ from confidence_engine.journal.chain import (
 )
 from confidence_engine.journal.database import engine_of, upgrade
 from confidence_engine.journal.disk import Disk, is_full
-from confidence_engine.journal.reader import LOCK, RESERVE, Genesis, Place, Reader
+from confidence_engine.journal.reader import LOCK, RESERVE, Genesis, Place, Reader, point
 from confidence_engine.journal.recovery import recover
 from confidence_engine.journal.schema import BLOCK, JOURNAL, RECORD
 
-__all__ = ["RESERVE_BYTES", "Journal", "create", "reopen"]
+__all__ = ["RESERVE_BYTES", "Journal", "Params", "create", "reopen"]
 
 RESERVE_BYTES: Final = 64 << 20
 MAX_BLOCK: Final = 1 << 17
 """Events of one block at most, so that reading one never takes much memory."""
+
+
+class Params(NamedTuple):
+    """Where an agent's journal keeps its rows and how sure a commit is; none of it changes a decision."""
+
+    database: Annotated[str, Bound("name")] = ""  # a server's URL without a password; "" is a file beside the segments
+    full: Annotated[bool, Bound("flag")] = False  # every commit waits for the disk
+    reserve_mb: Annotated[int, Bound("count", 1, 1 << 20)] = RESERVE_BYTES >> 20  # room for reductions on a full disk
 
 
 class Journal:
@@ -256,6 +265,7 @@ def create(
                 raise JournalUnwritable(f"{place.folder}: journal {place.name!r} exists already")
             row = {"name": place.name, "uuid": str(journal.uuid), "created_ns": now}
             c.execute(sa.insert(JOURNAL), [row])
+        point(place, disk)
         journal.set_aside()
         journal.put(kinds.GENESIS, -1, now, payload=msgspec.to_builtins(genesis))
         for kind, payload in entries:

@@ -22,10 +22,13 @@ from confidence_engine.journal.disk import Disk
 from confidence_engine.journal.kinds import GENESIS, ROWS
 from confidence_engine.journal.schema import BLOCK, JOURNAL, RECORD
 
-__all__ = ["ANCHOR", "DATABASE", "LOCK", "RESERVE", "SEGMENTS", "Genesis", "Place", "Reader", "place_of"]
+__all__ = [
+    "ANCHOR", "DATABASE", "LOCK", "RESERVE", "SEGMENTS", "SERVER", "Genesis", "Place", "Reader", "place_of", "point",
+]  # fmt: skip
 
 SEGMENTS: Final = "segments"
 DATABASE: Final = "journal.db"
+SERVER: Final = "database"
 LOCK: Final = "lock"
 RESERVE: Final = "reserve"
 ANCHOR: Final = "anchor.json"
@@ -48,10 +51,20 @@ class Place(NamedTuple):
 def place_of(home: Path, name: str, database: str | None = None) -> Place:
     """Place of the journal `name` whose folder is `home`/journal and whose anchor stands beside that folder.
 
-    `database` is a server's URL; without one the rows lie in the folder too.
+    `database` is a server's URL; without one the rows are where the folder says, which is beside it or in a server
+    that its file `database` names.
     """
     folder = home / "journal"
+    if not database and (folder / SERVER).is_file():
+        database = (folder / SERVER).read_text(encoding="utf-8").strip()
     return Place(folder, home / ANCHOR, database or sqlite_url(folder / DATABASE), name)
+
+
+def point(place: Place, disk: Disk) -> None:
+    """Leave word in the folder of the server that holds its rows, without the password."""
+    if is_postgres(place.database):
+        url = sa.make_url(place.database).set(password=None).render_as_string(hide_password=False)
+        disk.replace(place.folder / SERVER, f"{url}\n".encode())
 
 
 class Genesis(msgspec.Struct, frozen=True):
