@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import shutil
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -24,7 +25,7 @@ from confidence_engine.domain.units import MINUTE_NS, SECOND_NS
 from confidence_engine.drivers import replay
 from confidence_engine.drivers.sources import gather
 from confidence_engine.feeds.intake import How, intake
-from confidence_engine.feeds.store import Batch, Store
+from confidence_engine.feeds.store import Batch, Receipt, Store
 from confidence_engine.text.cues import CueReader
 
 __all__ = ["config_of", "lay", "run", "scores_of"]
@@ -113,6 +114,13 @@ bar_share = "100%"
 """
 
 
+class SimulatedStore(Store):
+    """A store of a simulated world: what is imported into it, scores included, is marked as such."""
+
+    def add(self, batch: Batch) -> Receipt:
+        return super().add(replace(batch, synthetic=True))
+
+
 class Laid(NamedTuple):
     """A store that holds the bars, the config, and the bars' own span."""
 
@@ -136,8 +144,8 @@ def lay(bars: np.ndarray, folder: Path, tick: float, synthetic: bool) -> Laid:
     """The bars in a new store."""
     if (folder / "home").exists():
         shutil.rmtree(folder / "home")
-    store = Store(folder / "home")
-    store.add(Batch("bars", "bars", "bars", len(bars), VENUE, BAR, rows={SYMBOL: bars}, synthetic=synthetic))
+    store = (SimulatedStore if synthetic else Store)(folder / "home")
+    store.add(Batch("bars", "bars", "bars", len(bars), VENUE, BAR, rows={SYMBOL: bars}))
     store.bars(SYMBOL, VENUE, BAR)
     return Laid(store, config_of(folder, tick), bars, folder)
 
