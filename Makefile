@@ -1,7 +1,7 @@
 # make demo    set up, compile, run the whole pipeline on a small simulated world
 # make test    set up for tests and run them
 # make check   format, lint, types, layers
-# make bench   the benchmarks that need no HOME of yours; some take minutes
+# make bench   the benchmarks that need no HOME of yours; some take minutes, one installs other engines (gigabytes)
 #
 # Needs python3 (3.11 or newer) and make. Another interpreter: make PYTHON=python3.12 demo
 
