@@ -6,6 +6,7 @@ Bytes of a segment beyond the last block were never committed and are never show
 from __future__ import annotations
 
 import uuid
+import weakref
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -86,8 +87,15 @@ class Reader:
                 raise DataMissing(f"there is no journal in {place.folder}")
             url = sqlite_url(place.folder / DATABASE, readonly=True)
         self.engine = engine_of(url)
+        self.close = weakref.finalize(self, self.engine.dispose)
+        """Let go of the database; done by itself when nobody has the reader any more."""
+        row = None
         with self._connected() as c:
-            row = c.execute(sa.select(JOURNAL.c.uuid).where(JOURNAL.c.name == place.name)).scalar_one_or_none()
+            try:
+                if sa.inspect(c).has_table(JOURNAL.name):  # none yet where the first start was cut off
+                    row = c.execute(sa.select(JOURNAL.c.uuid).where(JOURNAL.c.name == place.name)).scalar_one_or_none()
+            except sa.exc.DatabaseError as error:
+                raise JournalDamaged(f"{self.place.folder}: its rows cannot be read: {error.orig}") from error
         if row is None:
             raise DataMissing(f"{place.folder}: the database holds no journal {place.name!r}")
         self.uuid = uuid.UUID(row)
@@ -103,8 +111,9 @@ class Reader:
         columns = [c for c in BLOCK.columns if c.name != "name"]
         query = sa.select(*columns).where(BLOCK.c.name == self.place.name, BLOCK.c.number >= first)
         with self._connected() as c:
-            for row in c.execution_options(yield_per=2000).execute(query.order_by(BLOCK.c.number)):
-                yield Block(*row)
+            with c.execution_options(yield_per=2000).execute(query.order_by(BLOCK.c.number)) as rows:
+                for row in rows:
+                    yield Block(*row)
 
     def last(self) -> Block:
         """The last block. Raises JournalDamaged where there is none."""
@@ -128,8 +137,10 @@ class Reader:
         if kinds:
             query = query.where(r.kind.in_(kinds))
         with self._connected() as c:
-            for row in c.execution_options(yield_per=2000).execute(query.order_by(r.id.desc() if backwards else r.id)):
-                yield Record(*row)
+            query = query.order_by(r.id.desc() if backwards else r.id)
+            with c.execution_options(yield_per=2000).execute(query) as rows:
+                for row in rows:
+                    yield Record(*row)
 
     def genesis(self) -> Genesis:
         """The first record. Raises JournalDamaged where it is not there or cannot be read."""
