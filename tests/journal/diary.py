@@ -46,10 +46,24 @@ def ticking(start: int = BEGIN) -> Callable[[], int]:
     return itertools.count(start).__next__
 
 
-def genesis(name: str = "probe", number: int = 1) -> Genesis:
+UUID = 1
+
+
+def genesis(name: str = "probe", number: int | None = None) -> Genesis:
     """The same genesis each time."""
     of = {"DECISION": [["word", "<u8"]]}
-    return Genesis(str(uuid.UUID(int=number)), name, name, "replay", "then", EVENT_SCHEMA, 1, "revision", of, True)
+    return Genesis(
+        str(uuid.UUID(int=UUID if number is None else number)),
+        name,
+        name,
+        "replay",
+        "then",
+        EVENT_SCHEMA,
+        1,
+        "revision",
+        of,
+        True,
+    )
 
 
 def begin(place: Place, **options: Any) -> Journal:

@@ -110,10 +110,10 @@ class Reader:
         """Blocks from number `first` on, in order."""
         columns = [c for c in BLOCK.columns if c.name != "name"]
         query = sa.select(*columns).where(BLOCK.c.name == self.place.name, BLOCK.c.number >= first)
-        with self._connected() as c:
-            with c.execution_options(yield_per=2000).execute(query.order_by(BLOCK.c.number)) as rows:
-                for row in rows:
-                    yield Block(*row)
+        query = query.order_by(BLOCK.c.number)
+        with self._connected() as c, c.execution_options(yield_per=2000).execute(query) as rows:
+            for row in rows:
+                yield Block(*row)
 
     def last(self) -> Block:
         """The last block. Raises JournalDamaged where there is none."""
@@ -136,11 +136,10 @@ class Reader:
             query = query.where(r.id < end)
         if kinds:
             query = query.where(r.kind.in_(kinds))
-        with self._connected() as c:
-            query = query.order_by(r.id.desc() if backwards else r.id)
-            with c.execution_options(yield_per=2000).execute(query) as rows:
-                for row in rows:
-                    yield Record(*row)
+        query = query.order_by(r.id.desc() if backwards else r.id)
+        with self._connected() as c, c.execution_options(yield_per=2000).execute(query) as rows:
+            for row in rows:
+                yield Record(*row)
 
     def genesis(self) -> Genesis:
         """The first record. Raises JournalDamaged where it is not there or cannot be read."""
