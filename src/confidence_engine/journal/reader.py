@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import uuid
 import weakref
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -106,7 +106,7 @@ class Reader:
         except sa.exc.DatabaseError as error:
             raise JournalDamaged(f"{self.place.folder}: its rows cannot be read: {error.orig}") from error
 
-    def blocks(self, first: int = 0) -> Iterator[Block]:
+    def blocks(self, first: int = 0) -> Generator[Block]:
         """Blocks from number `first` on, in order."""
         columns = [c for c in BLOCK.columns if c.name != "name"]
         query = sa.select(*columns).where(BLOCK.c.name == self.place.name, BLOCK.c.number >= first)

@@ -9,6 +9,7 @@ were changed by somebody: that is refused.
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -59,13 +60,14 @@ def recover(reader: Reader) -> Found:
         raise JournalDamaged(f"{reader.place.folder}: it ends at block {newest.number}, and {_bound(anchor)}")
     good: Block | None = None
     behind: set[Path] = set()
-    for block in reader.blocks(least):
-        _check_rows(reader, anchor, good, block, least)
-        if not _has_arrived(reader, block):
-            break
-        if block.events and block.number > least:
-            behind.add(reader.place.segments / block.segment)
-        good = block
+    with contextlib.closing(reader.blocks(least)) as blocks:
+        for block in blocks:
+            _check_rows(reader, anchor, good, block, least)
+            if not _has_arrived(reader, block):
+                break
+            if block.events and block.number > least:
+                behind.add(reader.place.segments / block.segment)
+            good = block
     if good is None:
         what = f"the events of block {least} are not what was committed, and {_bound(anchor)}"
         raise JournalDamaged(f"{reader.place.folder}: {what}; see `confidence journal verify`")
