@@ -36,8 +36,8 @@ def binaries() -> Path:
 
 
 @contextlib.contextmanager
-def serve() -> Iterator[str]:
-    """URL of a running server, without a database's name. Raises NoServer."""
+def serve(sync: bool = False) -> Iterator[str]:
+    """URL of a running server, without a database's name; `sync`: it waits for its disk. Raises NoServer."""
     where = binaries()
     user = "postgres" if os.geteuid() == 0 else None
     folder = Path(tempfile.mkdtemp(prefix="pg-"))
@@ -49,7 +49,8 @@ def serve() -> Iterator[str]:
                 raise NoServer("root may not run PostgreSQL, and there is no user postgres") from error
         data, port = folder / "data", _free_port()
         _run([where / "initdb", "-D", data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--no-sync"], user=user)
-        options = f"-h 127.0.0.1 -p {port} -k {folder} -c fsync=off -c shared_buffers=16MB -c max_connections=40"
+        settings = f"-c fsync={'on' if sync else 'off'} -c shared_buffers=16MB -c max_connections=40"
+        options = f"-h 127.0.0.1 -p {port} -k {folder} {settings}"
         control: list[str | Path] = [where / "pg_ctl", "-D", data, "-w", "-t", "60"]
         _run([*control, "-l", folder / "log", "-o", options, "start"], user=user)
         try:

@@ -182,6 +182,24 @@ def test_an_anchor_waits_for_every_segment(place: Place) -> None:
     diary.outlived(walk(left))
 
 
+@pytest.mark.parametrize("full", [False, True])
+def test_a_new_process_waits_for_what_the_last_one_left(place: Place, full: bool) -> None:
+    """A process died, and its bytes were on their way: the next one's anchor holds them too."""
+    disk, diary = FaultyDisk(random.Random(6)), Diary(random.Random(6))
+    journal = begin(place, disk=disk)
+    for _ in range(6):
+        diary.put(journal)
+        diary.commit(journal)
+    journal.abandon()
+    journal = go_on(place, disk=disk, full=full)
+    journal.anchor()
+    left = leave(place, place.anchor.parent.parent / "cut")
+    disk.power_cut(place.anchor.parent, left.anchor.parent)
+    journal.abandon()
+    go_on(left).close()
+    diary.outlived(walk(left))
+
+
 @pytest.mark.parametrize("code", [errno.EIO, errno.EROFS])
 @pytest.mark.parametrize("step", ["write", "sync", "replace"])
 def test_a_disk_that_fails_is_said_and_final(place: Place, code: int, step: str) -> None:

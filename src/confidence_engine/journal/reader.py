@@ -127,7 +127,7 @@ class Reader:
 
     def records(
         self, *kinds: int, first: int = 0, end: int | None = None, backwards: bool = False
-    ) -> Iterator[Record]:  # fmt: skip
+    ) -> Generator[Record]:  # fmt: skip
         """Records with first <= id < end, of these kinds or of all, in the order of their ids."""
         r = RECORD.c
         query = sa.select(r.id, r.event, r.kind, r.ts_ns, r.body, r.payload)
