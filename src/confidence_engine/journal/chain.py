@@ -13,7 +13,9 @@ import uuid
 from collections.abc import Iterable
 from typing import Final, NamedTuple
 
-__all__ = ["GENESIS_PREV", "HEADER", "Block", "Record", "block_hash", "events_hash", "header", "records_hash"]
+__all__ = [
+    "GENESIS_PREV", "HEADER", "Block", "Record", "block_hash", "events_hash", "header", "is_header", "records_hash",
+]  # fmt: skip
 
 GENESIS_PREV: Final = bytes(32)
 _BLOCK: Final = struct.Struct(">q16s7q")
@@ -94,3 +96,11 @@ def block_hash(journal: uuid.UUID, block: Block) -> bytes:
 def header(journal: uuid.UUID, event_schema: int, first_event: int) -> bytes:
     """The first 64 bytes of a segment file: whose it is, how its events are laid out, and which comes first."""
     return _HEADER.pack(_MAGIC, event_schema, HEADER, journal.bytes, first_event)
+
+
+def is_header(data: bytes, journal: uuid.UUID, first_event: int) -> bool:
+    """Whether these bytes open a segment of the journal whose first event is this, of whichever event schema."""
+    if len(data) != HEADER:
+        return False
+    schema: int = _HEADER.unpack(data)[1]
+    return data == header(journal, schema, first_event)

@@ -6,6 +6,7 @@ without it a power cut may take the last commits back, but never a part of one (
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote
@@ -15,19 +16,21 @@ from sqlalchemy import event
 
 from confidence_engine.domain.errors import UsageError
 
-__all__ = ["engine_of", "is_postgres", "sqlite_url", "upgrade"]
+__all__ = ["engine_of", "is_postgres", "no_room", "sqlite_url", "upgrade"]
 
 BUSY_S: Final = 30.0
+DISK_FULL: Final = ("SQLITE_FULL", "SQLITE_IOERR_SHMSIZE", "53100")  # names of SQLite, SQLSTATE of PostgreSQL
 MIGRATIONS: Final = Path(__file__).resolve().parent / "migrations"
 
 
 def sqlite_url(path: Path, readonly: bool = False) -> str:
-    """URL of a SQLite file. Read only and without a write-ahead log beside it the file is taken as final, so that a
-    journal on a medium that cannot be written can still be read.
+    """URL of a SQLite file. Read only in a folder that cannot be written, without a write-ahead log, the file is taken
+    as final: a journal on such a medium can still be read. Elsewhere a writer may come at any time.
     """
     if not readonly:
         return f"sqlite:///file:{quote(str(path))}?uri=true"
-    final = "&immutable=1" if not path.with_name(f"{path.name}-wal").exists() else ""
+    live = os.access(path.parent, os.W_OK) or path.with_name(f"{path.name}-wal").exists()
+    final = "" if live else "&immutable=1"
     return f"sqlite:///file:{quote(str(path))}?mode=ro{final}&uri=true"
 
 
@@ -61,6 +64,12 @@ def engine_of(url: str, full: bool = False) -> sa.Engine:
         connection.exec_driver_sql("BEGIN" if readonly else "BEGIN IMMEDIATE")
 
     return engine
+
+
+def no_room(error: sa.exc.DBAPIError) -> bool:
+    """Whether the database says that there is no room on its disk."""
+    said = error.orig
+    return getattr(said, "sqlite_errorname", getattr(said, "sqlstate", None)) in DISK_FULL
 
 
 def upgrade(engine: sa.Engine, tables: str, revision: str = "head") -> None:

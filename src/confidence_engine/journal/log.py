@@ -16,11 +16,11 @@ import contextlib
 import fcntl
 import itertools
 import os
-import sqlite3
 import time
 import uuid
 from collections.abc import Callable
-from typing import IO, Annotated, Any, Final, NamedTuple
+from pathlib import Path
+from typing import IO, Annotated, Any, Final, NamedTuple, TypeVar
 
 import msgspec
 import numpy as np
@@ -31,7 +31,7 @@ from confidence_engine.domain.event import EVENT, EVENT_SCHEMA
 from confidence_engine.domain.params import Bound
 from confidence_engine.domain.units import DAY_NS, format_time
 from confidence_engine.journal import kinds
-from confidence_engine.journal.anchor import Anchor, write_anchor
+from confidence_engine.journal.anchor import Anchor, read_anchor, write_anchor
 from confidence_engine.journal.chain import (
     GENESIS_PREV,
     HEADER,
@@ -42,9 +42,9 @@ from confidence_engine.journal.chain import (
     header,
     records_hash,
 )
-from confidence_engine.journal.database import engine_of, upgrade
+from confidence_engine.journal.database import engine_of, no_room, upgrade
 from confidence_engine.journal.disk import Disk, is_full
-from confidence_engine.journal.reader import LOCK, RESERVE, Genesis, Place, Reader, point
+from confidence_engine.journal.reader import DATABASE, LOCK, RESERVE, Genesis, Place, Reader, point
 from confidence_engine.journal.recovery import recover
 from confidence_engine.journal.schema import BLOCK, JOURNAL, RECORD
 
@@ -53,6 +53,7 @@ __all__ = ["RESERVE_BYTES", "Journal", "Params", "create", "reopen"]
 RESERVE_BYTES: Final = 64 << 20
 MAX_BLOCK: Final = 1 << 17
 """Events of one block at most, so that reading one never takes much memory."""
+_T = TypeVar("_T")
 
 
 class Params(NamedTuple):
@@ -76,6 +77,10 @@ class Journal:
         self._last: Block
         self.uuid: uuid.UUID
         self._segment, self._end = "", 0
+        self._told = -1  # event of the last record
+        self._behind: set[Path] = set()  # segments with bytes that may not have arrived
+        self._cut_rows = False
+        self._failed: str | None = None
         self._lock = _locked(place)
         self.engine = engine_of(place.database, full)
 
@@ -106,32 +111,26 @@ class Journal:
 
         Records stand in the order of their events. Raises ValueError for one that would not.
         """
-        before = self._records[-1].event if self._records else -1
-        if not before <= event < self.next_event:
-            raise ValueError(f"record of event {event} after {before}, before {self.next_event}")
+        if not self._told <= event < self.next_event:
+            raise ValueError(f"record of event {event} after {self._told}, before {self.next_event}")
         said = None if payload is None else msgspec.json.encode(payload)
         one = Record(self.next_record, event, kind, ts_ns, body, said)
         self._records.append(one)
+        self._told = event
         return one.id
 
     def commit(self) -> Block:
         """Make everything put so far part of the journal; on return it is.
 
-        Raises JournalUnwritable where it cannot be: nothing may be done on it then, and the next start finds out
-        whether it was taken.
+        Raises JournalUnwritable where it cannot be: nothing more is taken then, and the next start finds out whether
+        this was.
         """
+        if self._failed is not None:
+            raise JournalUnwritable(f"{self._failed}; start again")
         if not self._events and not self._records:
             return self._last
         blocks = self._blocks()
-        try:
-            self._write(blocks)
-        except (OSError, sa.exc.DBAPIError) as error:
-            if not _no_room(error) or not self._release():
-                raise JournalUnwritable(f"{self.place.folder}: {_said(error)}; not acknowledged") from error
-            try:
-                self._write(blocks)
-            except (OSError, sa.exc.DBAPIError) as again:
-                raise JournalUnwritable(f"{self.place.folder}: {_said(again)}; not acknowledged") from again
+        self._twice(lambda: self._write(blocks))
         self._last = blocks[-1][0]
         written = next((one for one, _, _ in reversed(blocks) if one.events), None)
         if written is not None:
@@ -142,14 +141,14 @@ class Journal:
     def anchor(self) -> Anchor:
         """Commit, wait until all of it has arrived, and say outside the log how far it goes."""
         self.commit()
-        if self._segment:
-            self.disk.sync(self.place.segments / self._segment)
-        with self.engine.connect() as c:
-            if self.engine.dialect.name == "sqlite":
-                c.exec_driver_sql("COMMIT")  # a checkpoint cannot run inside a transaction
-                c.exec_driver_sql("PRAGMA wal_checkpoint(FULL)")
-                c.exec_driver_sql("BEGIN")
-        return write_anchor(self.disk, self.place.anchor, self.uuid, self.place.name, self._last, self.clock())
+        try:  # once: after a sync that failed the next one can return without the bytes
+            self._sync()
+        except OSError as error:
+            raise self._failure(error) from error
+        where = self.place
+        return self._twice(
+            lambda: write_anchor(self.disk, where.anchor, self.uuid, where.name, self._last, self.clock())
+        )
 
     def close(self) -> None:
         """Anchor and let go. What was put and not committed is committed."""
@@ -162,6 +161,35 @@ class Journal:
         """Let go without another word, as a process that dies does."""
         self.engine.dispose()
         self._lock.close()
+
+    def _sync(self) -> None:
+        """Wait for segments and rows. A server has waited at each commit; SQLite's log is synced as a file, because a
+        checkpoint would wait for readers and can end without a sync.
+        """
+        for path in sorted(self._behind):
+            self.disk.sync(path)
+        self._behind.clear()
+        rows = self.place.folder / f"{DATABASE}-wal"
+        if self.engine.dialect.name == "sqlite" and rows.exists():
+            self.disk.sync(rows)
+
+    def _twice(self, what: Callable[[], _T]) -> _T:
+        """Do it, where there is no room once more on the reserve; any other failure is this journal's last word."""
+        try:
+            return what()
+        except (OSError, sa.exc.DBAPIError) as error:
+            first = error
+        try:
+            full = is_full(first) if isinstance(first, OSError) else no_room(first)
+            if not full or not self._release():
+                raise first
+            return what()
+        except (OSError, sa.exc.DBAPIError) as error:
+            raise self._failure(error) from error
+
+    def _failure(self, error: OSError | sa.exc.DBAPIError) -> JournalUnwritable:
+        self._failed = f"{self.place.folder}: {_said(error)}; not acknowledged"
+        return JournalUnwritable(self._failed)
 
     def _blocks(self) -> list[tuple[Block, bytes, list[Record]]]:
         """What was put, as blocks of one day each and of no more than MAX_BLOCK events."""
@@ -196,27 +224,37 @@ class Journal:
         return block._replace(hash=block_hash(self.uuid, block))
 
     def _write(self, blocks: list[tuple[Block, bytes, list[Record]]]) -> None:
-        """Segments first, rows last; may be done again after a failure."""
-        touched = set()
+        """Segments first, rows last; may be done again where there was no room."""
         for block, data, _ in blocks:
             if not data:
                 continue
             path = self.place.segments / block.segment
             if block.position == HEADER:
                 self.disk.write(path, 0, header(self.uuid, EVENT_SCHEMA, block.first_event))
+            self._behind.add(path)
             self.disk.write(path, block.position, data)
-            touched.add(path)
         if self.full:
-            for path in sorted(touched):
+            for path in sorted(self._behind):
                 self.disk.sync(path)
         name = self.place.name
         with self.engine.begin() as c:
+            if self._cut_rows:
+                self._forget(c)
             records = [
                 {"name": name, "block": block.number, **one._asdict()} for block, _, mine in blocks for one in mine
             ]
             if records:
                 c.execute(sa.insert(RECORD), records)
             c.execute(sa.insert(BLOCK), [{"name": name, **block._asdict()} for block, _, _ in blocks])
+        self._cut_rows = False
+        if self.full:
+            self._behind.clear()
+
+    def _forget(self, c: sa.Connection) -> None:
+        """Take out the rows of blocks that a power cut took the events from."""
+        name, last = self.place.name, self._last
+        c.execute(sa.delete(RECORD).where(RECORD.c.name == name, RECORD.c.id >= last.end_record))
+        c.execute(sa.delete(BLOCK).where(BLOCK.c.name == name, BLOCK.c.number > last.number))
 
     def _release(self) -> bool:
         """Give the reserve back to the disk; False where it was given before."""
@@ -249,7 +287,7 @@ def create(
     Raises JournalUnwritable where one is there already or another process holds the folder.
     """
     disk = disk or Disk()
-    _make(place)
+    _make(place, disk)
     journal = Journal(place, disk, full, reserve, clock)
     try:
         upgrade(journal.engine, "log")
@@ -263,6 +301,8 @@ def create(
                 c.execute(sa.delete(JOURNAL).where(JOURNAL.c.name == place.name))
             elif held is not None:
                 raise JournalUnwritable(f"{place.folder}: journal {place.name!r} exists already")
+            if read_anchor(place.anchor) is not None:
+                raise JournalUnwritable(f"{place.anchor}: the anchor of a journal that is gone; move it away first")
             row = {"name": place.name, "uuid": str(journal.uuid), "created_ns": now}
             c.execute(sa.insert(JOURNAL), [row])
         point(place, disk)
@@ -292,15 +332,20 @@ def reopen(
     """
     disk = disk or Disk()
     reader = Reader(place, disk)
-    journal = Journal(place, disk, full, reserve, clock)
+    try:
+        journal = Journal(place, disk, full, reserve, clock)
+    except BaseException:
+        reader.close()
+        raise
     try:
         upgrade(journal.engine, "log")
         journal.uuid = reader.uuid
-        found = recover(reader, journal.engine)
+        found = recover(reader)
         journal._last, journal._segment, journal._end = found.last, found.segment, found.end
+        journal._told = next((one.event for one in reader.records(first=found.last.end_record - 1)), -1)
         journal.set_aside()
         if found.lost is not None:
-            journal.recovered = found.lost
+            journal.recovered, journal._cut_rows = found.lost, True
             journal.put(kinds.RECOVERED, journal.next_event - 1, clock(), payload=found.lost)
             journal.commit()
     except (OSError, sa.exc.DBAPIError) as error:
@@ -309,6 +354,8 @@ def reopen(
     except BaseException:
         journal.abandon()
         raise
+    finally:
+        reader.close()
     return journal
 
 
@@ -317,9 +364,12 @@ def _segment_of(known_ns: int) -> str:
     return format_time(known_ns)[:10].replace("-", "") + ".seg"
 
 
-def _make(place: Place) -> None:
+def _make(place: Place, disk: Disk) -> None:
+    absent = [one for one in (place.segments, *place.segments.parents) if not one.exists()]
     try:
         place.segments.mkdir(parents=True, exist_ok=True)
+        for one in absent:  # a folder's name has to arrive too
+            disk.sync(one)
     except OSError as error:
         raise JournalUnwritable(f"{place.folder}: {_said(error)}") from error
 
@@ -342,13 +392,6 @@ def _locked(place: Place) -> IO[bytes]:
         file.write(str(os.getpid()).encode())
         file.flush()
     return file
-
-
-def _no_room(error: OSError | sa.exc.DBAPIError) -> bool:
-    if isinstance(error, OSError):
-        return is_full(error)
-    inner = error.orig
-    return isinstance(inner, sqlite3.Error) and getattr(inner, "sqlite_errorname", "").startswith("SQLITE_FULL")
 
 
 def _said(error: OSError | sa.exc.DBAPIError) -> str:

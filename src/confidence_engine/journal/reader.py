@@ -6,7 +6,8 @@ Bytes of a segment beyond the last block were never committed and are never show
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator
+import weakref
+from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -99,8 +100,15 @@ class Reader:
                 raise DataMissing(f"there is no journal in {place.folder}")
             url = sqlite_url(place.folder / DATABASE, readonly=True)
         self.engine = engine_of(url)
+        self.close = weakref.finalize(self, self.engine.dispose)
+        """Let go of the database; done by itself when nobody has the reader any more."""
+        row = None
         with self._connected() as c:
-            row = c.execute(sa.select(JOURNAL.c.uuid).where(JOURNAL.c.name == place.name)).scalar_one_or_none()
+            try:
+                if sa.inspect(c).has_table(JOURNAL.name):  # none yet where the first start was cut off
+                    row = c.execute(sa.select(JOURNAL.c.uuid).where(JOURNAL.c.name == place.name)).scalar_one_or_none()
+            except sa.exc.DatabaseError as error:
+                raise JournalDamaged(f"{self.place.folder}: its rows cannot be read: {error.orig}") from error
         if row is None:
             raise DataMissing(f"{place.folder}: the database holds no journal {place.name!r}")
         self.uuid = uuid.UUID(row)
@@ -111,12 +119,13 @@ class Reader:
         except sa.exc.DatabaseError as error:
             raise JournalDamaged(f"{self.place.folder}: its rows cannot be read: {error.orig}") from error
 
-    def blocks(self, first: int = 0) -> Iterator[Block]:
+    def blocks(self, first: int = 0) -> Generator[Block]:
         """Blocks from number `first` on, in order."""
         columns = [c for c in BLOCK.columns if c.name != "name"]
         query = sa.select(*columns).where(BLOCK.c.name == self.place.name, BLOCK.c.number >= first)
-        with self._connected() as c:
-            for row in c.execution_options(yield_per=2000).execute(query.order_by(BLOCK.c.number)):
+        query = query.order_by(BLOCK.c.number)
+        with self._connected() as c, c.execution_options(yield_per=2000).execute(query) as rows:
+            for row in rows:
                 yield Block(*row)
 
     def last(self) -> Block:
@@ -144,7 +153,7 @@ class Reader:
 
     def records(
         self, *kinds: int, first: int = 0, end: int | None = None, backwards: bool = False, limit: int | None = None
-    ) -> Iterator[Record]:  # fmt: skip
+    ) -> Generator[Record]:  # fmt: skip
         """Records with first <= id < end, of these kinds or of all, in the order of their ids; `limit` at most."""
         r = RECORD.c
         query = sa.select(r.id, r.event, r.kind, r.ts_ns, r.body, r.payload)
@@ -154,8 +163,8 @@ class Reader:
         if kinds:
             query = query.where(r.kind.in_(kinds))
         query = query.order_by(r.id.desc() if backwards else r.id).limit(limit)
-        with self._connected() as c:
-            for row in c.execution_options(yield_per=2000).execute(query):
+        with self._connected() as c, c.execution_options(yield_per=2000).execute(query) as rows:
+            for row in rows:
                 yield Record(*row)
 
     def genesis(self) -> Genesis:

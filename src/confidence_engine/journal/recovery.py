@@ -1,29 +1,43 @@
 """What a start finds: the last block of which everything is there, and nothing after it.
 
-Bytes beyond the last block belong to a commit that did not happen. A block whose bytes are not what it says can only be
-among the last, and only after a power cut took what had not been synced; it and all after it are taken out, and a
-record says so. The anchor is written when all has arrived, so a journal that ends before its anchor was changed by
-somebody: that is refused.
+Bytes beyond the last block belong to a commit that did not happen. All up to the anchor had arrived when that was
+written; a power cut may take the bytes of events after it, in any order. So every block from the anchor's on is read
+again: the first whose bytes are not there ends the journal, what lay after it is taken out, and a record says so in
+the same transaction. Rows come whole or not at all, so rows that contradict each other, the anchor's block included,
+were changed by somebody: that is refused.
 """
 
 from __future__ import annotations
 
+import contextlib
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
-from confidence_engine.domain.errors import JournalDamaged
+from confidence_engine.domain.errors import DataMissing, JournalDamaged
 from confidence_engine.domain.event import EVENT
 from confidence_engine.journal.anchor import Anchor, read_anchor
-from confidence_engine.journal.chain import Block, events_hash, records_hash
-from confidence_engine.journal.reader import Place, Reader
-from confidence_engine.journal.schema import BLOCK, RECORD
+from confidence_engine.journal.chain import (
+    GENESIS_PREV,
+    HEADER,
+    Block,
+    block_hash,
+    events_hash,
+    is_header,
+    records_hash,
+)
+from confidence_engine.journal.reader import Reader
+from confidence_engine.journal.schema import BLOCK
 
 __all__ = ["Found", "recover"]
 
 
 class Found(NamedTuple):
-    """The last block, the segment that goes on and its end in bytes, and what was lost (None where nothing was)."""
+    """The last block, the segment that goes on and its end in bytes, and what was lost (None where nothing was).
+
+    The rows of what was lost are still there: whoever goes on takes them out with its first commit.
+    """
 
     last: Block
     segment: str
@@ -31,39 +45,83 @@ class Found(NamedTuple):
     lost: dict[str, Any] | None
 
 
-def recover(reader: Reader, engine: sa.Engine) -> Found:
-    """Cut a journal back to its last whole block. Raises JournalDamaged where that lies before the anchor."""
-    newest = good = reader.last()
-    anchor = read_anchor(reader.place.anchor)
-    least = anchor.blocks - 1 if anchor is not None and anchor.journal == str(reader.uuid) else 0
+def recover(reader: Reader) -> Found:
+    """Cut a journal's segments back to its last whole block, and wait until what is kept has arrived.
+
+    Raises JournalDamaged where that block lies before the anchor or where rows are not what was committed, and
+    DataMissing where a first start was cut off before its first commit.
+    """
+    anchor = _anchor_of(reader)
+    if anchor is None and next(reader.blocks(), None) is None:
+        raise DataMissing(f"{reader.place.folder}: its first start was cut off before it began")
+    newest = reader.last()
+    least = anchor.blocks - 1 if anchor is not None else 0
     if newest.number < least:
         raise JournalDamaged(f"{reader.place.folder}: it ends at block {newest.number}, and {_bound(anchor)}")
-    while not _whole(reader, good):
-        if good.number <= least:
-            what = f"block {good.number} is not what was committed, and {_bound(anchor)}"
-            raise JournalDamaged(f"{reader.place.folder}: {what}; see `confidence journal verify`")
-        good = next(reader.blocks(good.number - 1))
-    last = good if good.events else _with_events(reader, engine, good.number)
+    good: Block | None = None
+    behind: set[Path] = set()
+    with contextlib.closing(reader.blocks(least)) as blocks:
+        for block in blocks:
+            _check_rows(reader, anchor, good, block, least)
+            if not _has_arrived(reader, block):
+                break
+            if block.events and block.number > least:
+                behind.add(reader.place.segments / block.segment)
+            good = block
+    if good is None:
+        what = f"the events of block {least} are not what was committed, and {_bound(anchor)}"
+        raise JournalDamaged(f"{reader.place.folder}: {what}; see `confidence journal verify`")
+    last = good if good.events else _with_events(reader, good.number)
     segment, end = "", 0
     if last is not None:
         segment, end = last.segment, last.position + last.events * EVENT.itemsize
-    lost = None
-    if good.number < newest.number:
-        _forget(reader.place, engine, good)
-        lost = {
-            "blocks": newest.number - good.number, "events": newest.end_event - good.end_event,
-            "records": newest.end_record - good.end_record, "head": newest.hash.hex(),
-            "why": "their bytes had not arrived when the power went",
-        }  # fmt: skip
     _cut(reader, segment, end)
-    return Found(good, segment, end, lost)
+    for path in sorted(behind):
+        reader.disk.sync(path)
+    return Found(good, segment, end, _lost(good, newest))
 
 
-def _whole(reader: Reader, block: Block) -> bool:
-    """Whether a block's bytes and records are what it says."""
-    if block.events and events_hash(reader.read(block)) != block.events_hash:
+def _anchor_of(reader: Reader) -> Anchor | None:
+    anchor = read_anchor(reader.place.anchor)
+    if anchor is not None and anchor.journal != str(reader.uuid):
+        raise JournalDamaged(f"{reader.place.anchor}: of journal {anchor.journal}, and the rows are of {reader.uuid}")
+    return anchor
+
+
+def _check_rows(reader: Reader, anchor: Anchor | None, before: Block | None, block: Block, least: int) -> None:
+    """A power cut takes the last rows or none: what is there has to be whole and follow from what was before."""
+    if before is not None:
+        follows = (before.number + 1, before.end_event, before.end_record, before.hash)
+    else:
+        follows = (least, block.first_event, block.first_record, block.prev_hash if least else GENESIS_PREV)
+    wrong = follows != (block.number, block.first_event, block.first_record, block.prev_hash)
+    if before is None and anchor is not None:
+        wrong |= (block.hash.hex(), block.end_event, block.end_record) != (anchor.head, anchor.events, anchor.records)
+    mine = reader.records(first=block.first_record, end=block.end_record)
+    if wrong or block_hash(reader.uuid, block) != block.hash or records_hash(mine) != block.records_hash:
+        what = f"the rows of block {block.number} are not what was committed"
+        raise JournalDamaged(f"{reader.place.folder}: {what}; see `confidence journal verify`")
+
+
+def _has_arrived(reader: Reader, block: Block) -> bool:
+    """Whether the bytes of a block's events are there, and the segment's first bytes where the block opens one."""
+    if not block.events:
+        return True
+    if events_hash(reader.read(block)) != block.events_hash:
         return False
-    return records_hash(reader.records(first=block.first_record, end=block.end_record)) == block.records_hash
+    path = reader.place.segments / block.segment
+    opens = block.position == HEADER
+    return not opens or is_header(reader.disk.read(path, 0, HEADER), reader.uuid, block.first_event)
+
+
+def _lost(good: Block, newest: Block) -> dict[str, Any] | None:
+    if good.number == newest.number:
+        return None
+    return {
+        "blocks": newest.number - good.number, "events": newest.end_event - good.end_event,
+        "records": newest.end_record - good.end_record, "head": newest.hash.hex(),
+        "why": "their bytes had not arrived when the power went",
+    }  # fmt: skip
 
 
 def _bound(anchor: Anchor | None) -> str:
@@ -72,20 +130,13 @@ def _bound(anchor: Anchor | None) -> str:
     return f"the anchor of {anchor.written} has seen {anchor.blocks} blocks"
 
 
-def _with_events(reader: Reader, engine: sa.Engine, number: int) -> Block | None:
+def _with_events(reader: Reader, number: int) -> Block | None:
     """The last block up to `number` that holds events."""
     query = sa.select(*[c for c in BLOCK.columns if c.name != "name"])
     query = query.where(BLOCK.c.name == reader.place.name, BLOCK.c.number <= number, BLOCK.c.events > 0)
-    with engine.connect() as c:
+    with reader.engine.connect() as c:
         row = c.execute(query.order_by(BLOCK.c.number.desc()).limit(1)).one_or_none()
     return None if row is None else Block(*row)
-
-
-def _forget(place: Place, engine: sa.Engine, good: Block) -> None:
-    """Take out the rows of blocks after `good`."""
-    with engine.begin() as c:
-        c.execute(sa.delete(RECORD).where(RECORD.c.name == place.name, RECORD.c.id >= good.end_record))
-        c.execute(sa.delete(BLOCK).where(BLOCK.c.name == place.name, BLOCK.c.number > good.number))
 
 
 def _cut(reader: Reader, segment: str, end: int) -> None:
