@@ -88,11 +88,15 @@ def _options(
     home: Annotated[
         Path | None, typer.Option(help="Folder for the store, the runs and the agents.", file_okay=False)
     ] = None,
+    database: Annotated[
+        str | None, typer.Option(help="postgresql://user@host/name for rows and tables; default: files in the home.")
+    ] = None,
     version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print it.")] = False,
 ) -> None:
     """Measure the gap between what is said and what the price has done, and how far that may be trusted."""
     del version  # its callback has already answered
     ctx.obj = home
+    ctx.meta["database"] = database
     if ctx.invoked_subcommand is None:
         note(ctx.get_help())
         raise typer.Exit(2)

@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from confidence_engine.drivers.sources import Sources
 
 __all__ = [
-    "Json", "basis", "emit", "fail", "grid", "home", "note", "note_covered", "progress", "to_json", "told_period",
-    "told_symbols",
+    "Json", "basis", "database", "emit", "fail", "grid", "home", "note", "note_covered", "progress", "to_json",
+    "told_period", "told_symbols",
 ]  # fmt: skip
 
 Json = Annotated[bool, typer.Option("--json", help="One JSON object on stdout instead of a table.")]
@@ -42,6 +42,12 @@ def home(ctx: typer.Context) -> Path:
     import platformdirs
 
     return Path(platformdirs.user_data_dir("confidence-engine", appauthor=False))
+
+
+def database(ctx: typer.Context) -> str | None:
+    """URL of the server that holds the rows of the agents' journals and the tables: `--database`, else none."""
+    found: str | None = ctx.find_root().meta.get("database")
+    return found
 
 
 def to_json(payload: dict[str, Any]) -> str:

@@ -65,6 +65,13 @@ class _Source(NamedTuple):
         return self.reader.place.name
 
 
+class _Sources(NamedTuple):
+    """The journals of this home by agent, and the uuids of all that the tables' server holds."""
+
+    mine: dict[str, _Source]
+    server: set[str]
+
+
 def project(home: Path, database: str | None = None, *, records: int | None = None) -> list[Projected]:
     """Bring HOME/enhanced_trading.db, or the tables on a server, up to the journals of HOME/agents.
 
@@ -90,7 +97,7 @@ def _run(home: Path, database: str | None, anew: bool, most: int | None) -> list
             if engine.dialect.name == "postgresql":
                 held.enter_context(_alone(engine))
             upgrade(engine, "tables")
-            return _projected(engine, _sources(home, database, held), anew, most)
+            return _projected(engine, _sources(home, database, engine, held), anew, most)
     except (OSError, sa.exc.DBAPIError) as error:
         said = error.strerror if isinstance(error, OSError) else error.orig
         raise JournalUnwritable(f"the tables of {home} cannot be written: {said}") from error
@@ -132,29 +139,39 @@ def _wait(until: float, why: str) -> None:
     time.sleep(0.05)
 
 
-def _sources(home: Path, database: str | None, held: contextlib.ExitStack) -> dict[str, _Source]:
+def _sources(home: Path, database: str | None, engine: sa.Engine, held: contextlib.ExitStack) -> _Sources:
     """The journals of this home by agent, numbered from 1 by their creation; a folder without one is passed by.
 
-    On a server the journals of other homes are numbered too.
+    Journals that the tables' own server holds for other homes are numbered too.
     """
     readers: dict[str, Reader] = {}
-    created: dict[str, tuple[int, str]] = {}
+    server = _listed(engine)
+    created = dict(server)
     for folder in sorted((home / "agents").glob("*/journal")):
         name = folder.parent.name
-        reader = _opened(place_of(folder.parent, name, database))
-        if reader is None:
-            continue
-        readers[name] = reader
-        held.callback(reader.engine.dispose)
-        with reader.engine.connect() as c:
-            for other, ns, journal in c.execute(sa.select(JOURNAL.c.name, JOURNAL.c.created_ns, JOURNAL.c.uuid)):
-                if database is not None or other == name:
-                    created[other] = (ns, journal)
-    numbers = {name: 1 + k for k, name in enumerate(sorted(created, key=created.__getitem__))}
-    return {
-        name: _Source(numbers[name], created[name][0], one, one.last().end_record, _horizon(one))
+        reader = _opened(place_of(folder.parent, name))
+        if reader is None and database is not None:
+            reader = _opened(place_of(folder.parent, name, database))
+        if reader is not None:
+            readers[name] = reader
+            held.callback(reader.engine.dispose)
+            created |= {journal: ns for journal, ns in _listed(reader.engine) if journal == str(reader.uuid)}
+    numbers = {
+        journal: 1 + k for k, (_, journal) in enumerate(sorted((ns, journal) for journal, ns in created.items()))
+    }
+    mine = {
+        name: _Source(numbers[str(one.uuid)], created[str(one.uuid)], one, one.last().end_record, _horizon(one))
         for name, one in readers.items()
     }
+    return _Sources(mine, {journal for journal, _ in server})
+
+
+def _listed(engine: sa.Engine) -> list[tuple[str, int]]:
+    """(uuid, created ns) of the journals whose rows a database holds."""
+    with engine.connect() as c:
+        if not sa.inspect(c).has_table(JOURNAL.name):
+            return []
+        return [(row.uuid, int(row.created_ns)) for row in c.execute(sa.select(JOURNAL))]
 
 
 def _opened(place: Place) -> Reader | None:
@@ -191,48 +208,41 @@ def _horizon(reader: Reader) -> str:
     return stamp(int(np.frombuffer(last, EVENT)["ts_known"][0]) - RETENTION_NS)
 
 
-def _projected(
-    engine: sa.Engine, sources: dict[str, _Source], anew: bool, most: int | None
-) -> list[Projected]:  # fmt: skip
+def _projected(engine: sa.Engine, sources: _Sources, anew: bool, most: int | None) -> list[Projected]:
     """Tell anew what has to be, in one transaction, then take the others on from their cursors, batch by batch."""
     done: dict[str, Projected] = {}
+    mine = dict(sorted(sources.mine.items(), key=lambda pair: pair[1].number))
     with engine.begin() as c:
         stale = _stale(c, sources, anew)
         for name in stale:
             _forget(c, name)
         for name in stale:
-            if name in sources:
-                done[name] = _advance(c, sources[name], most, None)._replace(anew=True)
-    for name, one in sorted(sources.items(), key=lambda pair: pair[1].number):
+            if name in mine:
+                done[name] = _advance(c, mine[name], most, None)._replace(anew=True)
+    for name, one in mine.items():
         added = 0
         while name not in done:
+            left = None if most is None else most - added
             with engine.begin() as c:
-                left = None if most is None else most - added
                 step = _advance(c, one, left, BATCH)
             added += step.added
             if step.records == one.end or added == most:
                 done[name] = step._replace(added=added)
-    return [done[name] for name in sorted(done, key=lambda name: sources[name].number)]
+    return [done[name] for name in mine]
 
 
-def _stale(c: sa.Connection, sources: dict[str, _Source], anew: bool) -> list[str]:
+def _stale(c: sa.Connection, sources: _Sources, anew: bool) -> list[str]:
     """Agents whose rows do not follow from their journal any more, those of another home on the server left alone."""
     query = sa.select(AGENTS, CURSORS).join(CURSORS, CURSORS.c.agent_type == AGENTS.c.name).order_by(AGENTS.c.number)
     stale = []
     for row in c.execute(query).mappings():
-        name = row["name"]
-        of = sources.get(name)
+        of = sources.mine.get(row["name"])
         if of is None:
-            if c.dialect.name == "sqlite" or not _elsewhere(c, row["journal"]):
-                stale.append(name)
+            if row["journal"] not in sources.server:
+                stale.append(row["name"])
         elif anew or not _follows(of, row):
-            stale.append(name)
+            stale.append(row["name"])
     return stale
-
-
-def _elsewhere(c: sa.Connection, journal: str) -> bool:
-    """Whether the server still holds this journal, so that another home projects it."""
-    return c.execute(sa.select(JOURNAL.c.name).where(JOURNAL.c.uuid == journal)).first() is not None
 
 
 def _follows(of: _Source, row: Any) -> bool:
