@@ -41,6 +41,7 @@ COMMANDS: Final[dict[str, Row]] = {
     "data check": Row(f"{_CLI}.data:check_data", "Look for gaps, duplicates, spikes and other faults in the store."),
     "text score": Row(f"{_CLI}.text:score", "Score headlines, one a line."),
     "config show": Row(f"{_CLI}.config:show_config", "Print a config file as it resolves, with its hash."),
+    "journal rebuild": Row(f"{_CLI}.rebuild:rebuild", "Tell the home's tables anew from its agents' journals."),
     "warm": Row(f"{_CLI}.warm:warm", "Compile the kernel once, ahead of the first run."),
 }
 
@@ -49,6 +50,7 @@ GROUPS: Final[dict[str, str]] = {
     "data": "Look at the store.",
     "text": "Turn words into numbers.",
     "config": "Look at config files.",
+    "journal": "Look at agents' journals.",
 }
 
 READERS: Final[dict[str, Row]] = {

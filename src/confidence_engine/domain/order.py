@@ -16,7 +16,7 @@ __all__ = [
     "INTENT_AMEND", "INTENT_CANCEL", "INTENT_SUBMIT", "ORDER_LIMIT", "ORDER_MARKET", "ORDER_NAMES", "ORDER_STOP",
     "ORDER_TARGET", "REJECT_NAMES", "REJ_LOT", "REJ_MARGIN", "REJ_MIN_NOTIONAL", "REJ_NONE", "REJ_REDUCE_ONLY",
     "REJ_SHORT", "REJ_TICK", "REJ_UNKNOWN_ORDER", "REJ_WOULD_TAKE", "WHY_ENTRY", "WHY_FLATTEN", "WHY_LIQUIDATED",
-    "WHY_NONE", "WHY_REVERSED", "WHY_STOP", "WHY_TARGET", "WHY_TIME", "WHY_TRAIL",
+    "WHY_NONE", "WHY_REVERSED", "WHY_STOP", "WHY_TARGET", "WHY_TIME", "WHY_TRAIL", "client_order_id", "execution_id",
 ]  # fmt: skip
 
 ORDER_MARKET, ORDER_STOP, ORDER_TARGET, ORDER_LIMIT = 1, 2, 3, 4
@@ -64,3 +64,16 @@ INTENT: Final = np.dtype(
         ],
     )
 )
+
+
+def client_order_id(journal: str, order_id: int) -> str:
+    """Name of an order that no other journal's order bears: 80 bits of the journal's uuid, "-", the order's number.
+
+    At most 36 characters, which is what the shortest venue allows.
+    """
+    return f"{journal.replace('-', '')[:20]}-{order_id}"
+
+
+def execution_id(journal: str, seq: int) -> str:
+    """Name of a ledger line where the venue gives none, made alike from the line's number."""
+    return f"{journal.replace('-', '')[:20]}+{seq}"

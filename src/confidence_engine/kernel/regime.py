@@ -13,7 +13,7 @@ A class is confirmed as the median of the three timeframes, one not yet known vo
 from __future__ import annotations
 
 import math
-from typing import Annotated, Any, Final, NamedTuple
+from typing import Annotated, Final, NamedTuple
 
 import numpy as np
 
@@ -21,6 +21,7 @@ from confidence_engine.domain.decision import GATE_TOO_SMALL
 from confidence_engine.domain.event import bar_close, bar_open
 from confidence_engine.domain.jit import stage
 from confidence_engine.domain.params import Bound
+from confidence_engine.domain.regime import TREND_WORDS, VOLATILITY_WORDS, words
 from confidence_engine.domain.units import DAY_NS, HOUR_NS, MINUTE_NS
 from confidence_engine.kernel.price import frame_of, round_the_clock
 from confidence_engine.kernel.state import LEVELS, REGIME_FRAMES
@@ -33,8 +34,6 @@ __all__ = [
 UNKNOWN = 0
 LOW, MEDIUM, HIGH, EXTREME = 1, 2, 3, 4
 DOWN, SIDEWAYS, UP = 1, 2, 3
-VOLATILITY_WORDS: Final = ("unknown", "low", "medium", "high", "extreme")
-TREND_WORDS: Final = ("unknown", "down", "sideways", "up")
 
 STEP: Final = 0.15
 """Distance of two levels in the log of volatility."""
@@ -340,13 +339,3 @@ def sized(d, lots, p):
     if left == 0:
         d.gates |= 1 << GATE_TOO_SMALL
     return left if lots > 0 else -left
-
-
-def words(bits: int) -> dict[str, Any]:
-    """A packed regime for people: confirmed volatility and trend, and both of every timeframe, shortest first."""
-    frames = [bits >> (5 + 5 * f) & 31 for f in range(REGIME_FRAMES)]
-    return {
-        "volatility": VOLATILITY_WORDS[bits & 7],
-        "trend": TREND_WORDS[bits >> 3 & 3],
-        "frames": [{"volatility": VOLATILITY_WORDS[b & 7], "trend": TREND_WORDS[b >> 3]} for b in frames],
-    }

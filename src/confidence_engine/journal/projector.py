@@ -1,0 +1,299 @@
+"""One writer keeps the tables: it takes each journal on from where its cursor stands, or tells all of it anew.
+
+The cursor moves in the transaction of the rows it covers, so a projector that dies leaves rows and cursor that agree.
+What the rows say depends on the records alone and their ids on where the record stands, so that any number of steps,
+and a rebuild, end in the same rows. A journal that is another one now, was cut back behind its cursor, or was told by
+older rules is told anew.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+import msgspec
+import numpy as np
+import sqlalchemy as sa
+
+from confidence_engine.domain.errors import DataMissing, JournalDamaged, JournalUnwritable
+from confidence_engine.domain.event import EVENT
+from confidence_engine.domain.units import DAY_NS
+from confidence_engine.journal.carry import Carry
+from confidence_engine.journal.database import engine_of, sqlite_url, upgrade
+from confidence_engine.journal.projection import TOLD, Projection
+from confidence_engine.journal.reader import Place, Reader, place_of
+from confidence_engine.journal.schema import BLOCK, JOURNAL, RECORD
+from confidence_engine.journal.sheet import Sheet, stamp
+from confidence_engine.journal.tables import PROJECTION, RETAINED, TABLES, TABLES_FILE
+
+__all__ = ["BATCH", "LOCK", "RETENTION_NS", "Projected", "project", "rebuild"]
+
+LOCK: Final = "projector.lock"
+RETENTION_NS: Final = 30 * DAY_NS
+BATCH: Final = 20_000
+"""Records of one transaction at most."""
+WAIT_S: Final = 60.0
+_ADVISORY: Final = 0x434F4E46  # any number that no other program locks; the letters CONF
+
+AGENTS, CURSORS = TABLES.tables["agents"], TABLES.tables["cursors"]
+
+
+class Projected(NamedTuple):
+    """One agent after a projection: records now in the tables, how many of them were added, whether told anew."""
+
+    agent: str
+    records: int
+    added: int
+    anew: bool
+
+
+class _Source(NamedTuple):
+    """An agent's journal: its number, what it is, where it ends, and the time before which nothing is retained."""
+
+    number: int
+    created_ns: int
+    reader: Reader
+    end: int
+    horizon: str
+
+    @property
+    def name(self) -> str:
+        return self.reader.place.name
+
+
+class _Sources(NamedTuple):
+    """The journals of this home by agent, and the uuids of all that the tables' server holds."""
+
+    mine: dict[str, _Source]
+    server: set[str]
+
+
+def project(home: Path, database: str | None = None, *, records: int | None = None) -> list[Projected]:
+    """Bring HOME/enhanced_trading.db, or the tables on a server, up to the journals of HOME/agents.
+
+    `records`: at most so many of each agent, the rest is left for later. Raises JournalUnwritable where the tables
+    cannot be written or another projector does not end, JournalDamaged for a journal that cannot be read; what was
+    there before stays.
+    """
+    return _run(home, database, False, records)
+
+
+def rebuild(home: Path, database: str | None = None) -> list[Projected]:
+    """Drop all rows and tell all journals anew, in one transaction: readers see the old rows or the new."""
+    return _run(home, database, True, None)
+
+
+def _run(home: Path, database: str | None, anew: bool, most: int | None) -> list[Projected]:
+    try:
+        home.mkdir(parents=True, exist_ok=True)
+        with contextlib.ExitStack() as held:
+            held.enter_context(_locked(home))
+            engine = engine_of(database or sqlite_url(home / TABLES_FILE))
+            held.callback(engine.dispose)
+            if engine.dialect.name == "postgresql":
+                held.enter_context(_alone(engine))
+            upgrade(engine, "tables")
+            return _projected(engine, _sources(home, database, engine, held), anew, most)
+    except (OSError, sa.exc.DBAPIError) as error:
+        said = error.strerror if isinstance(error, OSError) else error.orig
+        raise JournalUnwritable(f"the tables of {home} cannot be written: {said}") from error
+
+
+@contextlib.contextmanager
+def _locked(home: Path) -> Iterator[None]:
+    """The projector's lock of this home; the system lets go of it when the process ends, however it ends."""
+    with (home / LOCK).open("a+b") as file:
+        until = time.monotonic() + WAIT_S
+        while True:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                _wait(until, f"{home / LOCK}: another process projects")
+        yield
+
+
+@contextlib.contextmanager
+def _alone(engine: sa.Engine) -> Iterator[None]:
+    """The projector's lock of this server's database: other homes may write into it."""
+    with engine.connect() as c:
+        until = time.monotonic() + WAIT_S
+        while not c.execute(sa.select(sa.func.pg_try_advisory_lock(_ADVISORY))).scalar_one():
+            c.rollback()
+            _wait(until, "another process projects into this database")
+        c.commit()
+        try:
+            yield
+        finally:
+            c.execute(sa.select(sa.func.pg_advisory_unlock(_ADVISORY)))
+            c.commit()
+
+
+def _wait(until: float, why: str) -> None:
+    if time.monotonic() > until:
+        raise JournalUnwritable(f"{why} and has not ended within {WAIT_S:g} s")
+    time.sleep(0.05)
+
+
+def _sources(home: Path, database: str | None, engine: sa.Engine, held: contextlib.ExitStack) -> _Sources:
+    """The journals of this home by agent, numbered from 1 by their creation; a folder without one is passed by.
+
+    Journals that the tables' own server holds for other homes are numbered too.
+    """
+    readers: dict[str, Reader] = {}
+    server = _listed(engine)
+    created = dict(server)
+    for folder in sorted((home / "agents").glob("*/journal")):
+        name = folder.parent.name
+        reader = _opened(place_of(folder.parent, name))
+        if reader is None and database is not None:
+            reader = _opened(place_of(folder.parent, name, database))
+        if reader is not None:
+            readers[name] = reader
+            held.callback(reader.engine.dispose)
+            created |= {journal: ns for journal, ns in _listed(reader.engine) if journal == str(reader.uuid)}
+    numbers = {
+        journal: 1 + k for k, (_, journal) in enumerate(sorted((ns, journal) for journal, ns in created.items()))
+    }
+    mine = {
+        name: _Source(numbers[str(one.uuid)], created[str(one.uuid)], one, one.last().end_record, _horizon(one))
+        for name, one in readers.items()
+    }
+    return _Sources(mine, {journal for journal, _ in server})
+
+
+def _listed(engine: sa.Engine) -> list[tuple[str, int]]:
+    """(uuid, created ns) of the journals whose rows a database holds."""
+    with engine.connect() as c:
+        if not sa.inspect(c).has_table(JOURNAL.name):
+            return []
+        return [(row.uuid, int(row.created_ns)) for row in c.execute(sa.select(JOURNAL))]
+
+
+def _opened(place: Place) -> Reader | None:
+    """The journal, None where it was begun and died before its first commit: it never was."""
+    try:
+        reader = Reader(place)
+    except DataMissing:
+        return None
+    except sa.exc.DatabaseError as error:
+        if "no such table" in str(error.orig) or "does not exist" in str(error.orig):
+            return None
+        raise JournalDamaged(f"{place.folder}: its rows cannot be read: {error.orig}") from error
+    if next(reader.blocks(), None) is None:
+        reader.engine.dispose()
+        return None
+    return reader
+
+
+def _horizon(reader: Reader) -> str:
+    """30 days before the journal's last event was known; "" where it holds none."""
+    query = sa.select(BLOCK.c.segment, BLOCK.c.position, BLOCK.c.events)
+    query = query.where(BLOCK.c.name == reader.place.name, BLOCK.c.events > 0).order_by(BLOCK.c.number.desc())
+    with reader.engine.connect() as c:
+        row = c.execute(query.limit(1)).one_or_none()
+    if row is None:
+        return ""
+    path, size = reader.place.segments / row.segment, EVENT.itemsize
+    try:
+        last = reader.disk.read(path, row.position + (row.events - 1) * size, size)
+    except FileNotFoundError:
+        last = b""
+    if len(last) != size:
+        raise JournalDamaged(f"{path}: the last event is not there; see `confidence journal verify`")
+    return stamp(int(np.frombuffer(last, EVENT)["ts_known"][0]) - RETENTION_NS)
+
+
+def _projected(engine: sa.Engine, sources: _Sources, anew: bool, most: int | None) -> list[Projected]:
+    """Tell anew what has to be, in one transaction, then take the others on from their cursors, batch by batch."""
+    done: dict[str, Projected] = {}
+    mine = dict(sorted(sources.mine.items(), key=lambda pair: pair[1].number))
+    with engine.begin() as c:
+        stale = _stale(c, sources, anew)
+        for name in stale:
+            _forget(c, name)
+        for name in stale:
+            if name in mine:
+                done[name] = _advance(c, mine[name], most, None)._replace(anew=True)
+    for name, one in mine.items():
+        added = 0
+        while name not in done:
+            left = None if most is None else most - added
+            with engine.begin() as c:
+                step = _advance(c, one, left, BATCH)
+            added += step.added
+            if step.records == one.end or added == most:
+                done[name] = step._replace(added=added)
+    return [done[name] for name in mine]
+
+
+def _stale(c: sa.Connection, sources: _Sources, anew: bool) -> list[str]:
+    """Agents whose rows do not follow from their journal any more, those of another home on the server left alone."""
+    query = sa.select(AGENTS, CURSORS).join(CURSORS, CURSORS.c.agent_type == AGENTS.c.name).order_by(AGENTS.c.number)
+    stale = []
+    for row in c.execute(query).mappings():
+        of = sources.mine.get(row["name"])
+        if of is None:
+            if row["journal"] not in sources.server:
+                stale.append(row["name"])
+        elif anew or not _follows(of, row):
+            stale.append(row["name"])
+    return stale
+
+
+def _follows(of: _Source, row: Any) -> bool:
+    """Whether the journal still holds what its cursor has seen, under the same number and rules."""
+    same = (str(of.reader.uuid), of.number, PROJECTION) == (row["journal"], row["number"], row["projection"])
+    return same and _block(of.reader, row["next_record"]) == (row["block"], row["block_hash"])
+
+
+def _block(reader: Reader, end: int) -> tuple[int, str]:
+    """Number and hash of the block of the last record before `end`; (-1, "") where it is not there."""
+    query = sa.select(BLOCK.c.number, BLOCK.c.hash).join(
+        RECORD, sa.and_(RECORD.c.name == BLOCK.c.name, RECORD.c.block == BLOCK.c.number)
+    )
+    with reader.engine.connect() as c:
+        row = c.execute(query.where(RECORD.c.name == reader.place.name, RECORD.c.id == end - 1)).one_or_none()
+    return (-1, "") if row is None else (int(row.number), row.hash.hex())
+
+
+def _forget(c: sa.Connection, name: str) -> None:
+    """Delete every row of an agent, those that refer to others first."""
+    orders = TABLES.tables["orders"]
+    c.execute(sa.update(orders).where(orders.c.agent_type == name).values(parent=None))
+    for table in reversed(TABLES.sorted_tables):
+        key = table.c.name if table is AGENTS else table.c.agent_type
+        c.execute(sa.delete(table).where(key == name))
+
+
+def _advance(c: sa.Connection, of: _Source, most: int | None, batch: int | None) -> Projected:
+    """Project up to `most` records more, `batch` at most in all or all of them; rows, cursor and retention together."""
+    genesis = of.reader.genesis()
+    query = sa.select(CURSORS.c.next_record, CURSORS.c.carry).where(CURSORS.c.agent_type == of.name)
+    stood = c.execute(query).one_or_none()
+    if stood is None:
+        created = stamp(of.created_ns)
+        about = {"number": of.number, "name": of.name, "journal": genesis.journal, "created": created}
+        c.execute(sa.insert(AGENTS), [about | {"run": genesis.run, "code_revision": genesis.code_revision}])
+    first, told = (0, "{}") if stood is None else (int(stood.next_record), str(stood.carry))
+    end = min(of.end, first + min(n for n in (most, batch, of.end) if n is not None))
+    carry = msgspec.json.decode(told, type=Carry)
+    sheet = Sheet(c, of.number, of.name, of.horizon)
+    projection = Projection(genesis, carry, sheet)
+    for k, record in enumerate(of.reader.records(*TOLD, first=first, end=end)):
+        projection.take(record)
+        if k % BATCH == BATCH - 1:
+            sheet.flush()
+    sheet.flush()
+    block, block_hash = _block(of.reader, end)
+    c.execute(sa.delete(CURSORS).where(CURSORS.c.agent_type == of.name))
+    now = {"agent_type": of.name, "next_record": end, "block": block, "block_hash": block_hash}
+    c.execute(sa.insert(CURSORS), [now | {"projection": PROJECTION, "carry": msgspec.json.encode(carry).decode()}])
+    for name in RETAINED:
+        table = TABLES.tables[name]
+        c.execute(sa.delete(table).where(table.c.agent_type == of.name, table.c.timestamp < of.horizon))
+    return Projected(of.name, end, end - first, False)
