@@ -93,7 +93,14 @@ def test_the_control_is_a_range_of_draws(shown: Shown) -> None:
 
 def test_its_store_is_the_homes_own_and_real_rows_do_not_enter_it(tmp_path: Path, shown: Shown) -> None:
     shutil.copytree(shown[0], tmp_path, dirs_exist_ok=True)
-    assert sorted(one.name for one in tmp_path.iterdir()) == ["agents", "config", "runs", "store"]
+    assert sorted(one.name for one in tmp_path.iterdir()) == [
+        "agents",
+        "config",
+        "enhanced_trading.db",
+        "projector.lock",
+        "runs",
+        "store",
+    ]
     before = Store(tmp_path).data_hash()
     real = Batch("bars", "r", "real", 0, VENUE, 5 * MINUTE_NS, rows=world().bars)
     with pytest.raises(DataRefused, match="simulated data; real data needs a home of its own"):

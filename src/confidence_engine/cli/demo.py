@@ -44,6 +44,7 @@ def demo(
     from confidence_engine.config.simulated import write_agents
     from confidence_engine.domain.units import DAY_NS, MINUTE_NS, format_time, parse_time
     from confidence_engine.feeds.store import Store
+    from confidence_engine.journal.projector import project
     from confidence_engine.journal.reader import place_of
 
     folder = home(ctx) / "demo" if ctx.obj is None else home(ctx)
@@ -60,6 +61,7 @@ def demo(
     _fill(store, told, f"world of seed {seed}, {days} days to {format_time(end)}")
     places = [place_of(folder / "agents" / config.agent.name, config.agent.name, database(ctx)) for config in configs]
     ran = [_agent(config, store, start, end, folder, place) for config, place in zip(configs, places, strict=True)]
+    project(folder, database(ctx))
     config, (run, summary) = configs[-1], ran[-1]
     note(f"the same prices with stories that carry no information, {CONTROLS} draws")
     mute = (_world(seed + k, begin, days, 0.0).documents for k in range(CONTROLS))
@@ -67,7 +69,25 @@ def demo(
     shown = _last_entry(config, store, run, begin)
     payload = {"simulated": True, "seed": seed, "replay": summary, "without_information": silent, "decision": shown}
     payload |= {"folder": run, "agents": {one["agent"]: one for _, one in ran}, "home": folder}
-    emit(as_json, payload, lambda: _page([summary_table(one, where) for where, one in ran], summary, silent, shown))
+    tables = [summary_table(one, where) for where, one in ran] if not as_json else []
+    emit(as_json, payload, lambda: _page([*tables, _next(folder, run, summary)], summary, silent, shown))
+
+
+def _next(folder: Path, run: Path, summary: dict[str, Any]) -> str:
+    """What to look at now: any decision from its journal, the tables by their own tool, the proof."""
+    import polars as pl
+
+    from confidence_engine.report.artefacts import read_rows
+
+    entered = read_rows(run, "decisions").filter(pl.col("gates") == 0)
+    last = int(entered["seq"][-1]) if len(entered) else 1
+    question = "SELECT agent_type, AVG(signal_quality), COUNT(*) FROM signal_logs GROUP BY agent_type;"
+    return "\n".join([
+        "the record of this run, to be asked and proved:",
+        f"  confidence --home {folder} why {summary['agent']}:{last}",
+        f"  confidence --home {folder} journal verify",
+        f'  sqlite3 {folder}/enhanced_trading.db "{question}"',
+    ])  # fmt: skip
 
 
 def _agent(
