@@ -27,6 +27,7 @@ from confidence_engine.journal.reader import Reader, place_of
 from confidence_engine.report import artefacts
 
 UNTIL = ("--until", "2025-01-25T00:00Z")
+HELD = ("agents", "config", "enhanced_trading.db", "projector.lock")
 Shown = tuple[Path, dict[str, Any], str]
 SMALL = ("--days", "24", *UNTIL)
 
@@ -93,14 +94,7 @@ def test_the_control_is_a_range_of_draws(shown: Shown) -> None:
 
 def test_its_store_is_the_homes_own_and_real_rows_do_not_enter_it(tmp_path: Path, shown: Shown) -> None:
     shutil.copytree(shown[0], tmp_path, dirs_exist_ok=True)
-    assert sorted(one.name for one in tmp_path.iterdir()) == [
-        "agents",
-        "config",
-        "enhanced_trading.db",
-        "projector.lock",
-        "runs",
-        "store",
-    ]
+    assert sorted(one.name for one in tmp_path.iterdir()) == [*HELD, "runs", "store"]
     before = Store(tmp_path).data_hash()
     real = Batch("bars", "r", "real", 0, VENUE, 5 * MINUTE_NS, rows=world().bars)
     with pytest.raises(DataRefused, match="simulated data; real data needs a home of its own"):

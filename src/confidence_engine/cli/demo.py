@@ -70,7 +70,7 @@ def demo(
     payload = {"simulated": True, "seed": seed, "replay": summary, "without_information": silent, "decision": shown}
     payload |= {"folder": run, "agents": {one["agent"]: one for _, one in ran}, "home": folder}
     tables = [summary_table(one, where) for where, one in ran] if not as_json else []
-    emit(as_json, payload, lambda: _page([*tables, _next(folder, run, summary)], summary, silent, shown))
+    emit(as_json, payload, lambda: _page(tables, summary, silent, shown, _next(folder, run, summary)))
 
 
 def _next(folder: Path, run: Path, summary: dict[str, Any]) -> str:
@@ -199,7 +199,9 @@ def _ranges(draws: list[dict[str, Any]]) -> dict[str, Any]:
     return found
 
 
-def _page(figures: list[Any], told: dict[str, Any], mute: dict[str, Any], shown: dict[str, Any] | None) -> Any:
+def _page(
+    figures: list[Any], told: dict[str, Any], mute: dict[str, Any], shown: dict[str, Any] | None, after: str
+) -> Any:
     from rich.console import Group
 
     def spread(name: str, form: str) -> str:
@@ -224,4 +226,4 @@ def _page(figures: list[Any], told: dict[str, Any], mute: dict[str, Any], shown:
             ("action", shown["action"]), *[("", line) for line in shown["evidence"]],
             *[("headline", f"{one['age']}: {one['title']}") for one in shown["headlines"] if one["accepted"]][:4],
         ])]  # fmt: skip
-    return Group(*parts)
+    return Group(*parts, after)
