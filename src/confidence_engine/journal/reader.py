@@ -90,7 +90,10 @@ class Reader:
             row = c.execute(sa.select(JOURNAL.c.uuid).where(JOURNAL.c.name == place.name)).scalar_one_or_none()
         if row is None:
             raise DataMissing(f"{place.folder}: the database holds no journal {place.name!r}")
-        self.uuid = uuid.UUID(row)
+        try:
+            self.uuid = uuid.UUID(row)
+        except (TypeError, ValueError, AttributeError) as error:
+            raise JournalDamaged(f"{place.folder}: {row!r} is no journal's id") from error
 
     def _connected(self) -> sa.Connection:
         try:
