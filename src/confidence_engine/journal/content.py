@@ -187,8 +187,7 @@ class Segments:
         told = self.reader.disk.read(self.folder / block.segment, 0, HEADER)
         if block.position == HEADER and told != header(self.uuid, self.schema, block.first_event):
             what = f"the header of segment {block.segment}"
-            at = {"block": block.number, "segment": block.segment, "byte": 0, "event": block.first_event}
-            self.found.add(CHANGED, what, **at)
+            self.found.add(CHANGED, what, block=block.number, segment=block.segment, byte=0, event=block.first_event)
 
     def compare(self, block: Block, found: bytes | None) -> None:
         """Tell what is wrong where the hash is not the block's."""
@@ -211,10 +210,10 @@ class Segments:
         """Bytes and files of which no block speaks."""
         self._left_over(last=True)
         for path in sorted(self.folder.glob("*")) if self.folder.is_dir() else ():
-            if path.name in self._seen or path.name in self._absent:
-                continue
             if path.name in self.retired:
                 self.found.notes.append(f"{path.name} is retired and still there")
+            elif path.name in self._seen or path.name in self._absent:
+                continue
             elif _SEGMENT.fullmatch(path.name) and self._ours(path) and (self.gaps or path.name > self._last):
                 self.found.notes.append(f"{path.name} holds nothing that was committed")
             else:

@@ -9,7 +9,7 @@ removes is finished by the next start.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -31,6 +31,7 @@ __all__ = [
 
 _T = TypeVar("_T")
 SNAPSHOTS: Final = "snapshots"
+_AT_A_TIME: Final = 20_000
 BULKY: Final = (kinds.DOCUMENT, kinds.DECISION, kinds.MARKED, kinds.LESSON)
 """Kinds that are let go; of decisions only those that a gate refused, so that every trade keeps its reason."""
 
@@ -115,13 +116,17 @@ def bulky(record: Record, gates: tuple[int, str]) -> bool:
 
 def gates_of(reader: Reader) -> tuple[int, str]:
     """Byte of the field `gates` in the body of a decision of this journal, and its type."""
-    kind, at = (reader.genesis().layout(kinds.DECISION).fields or {})["gates"][:2]
+    fields = reader.genesis().layout(kinds.DECISION).fields
+    if fields is None or "gates" not in fields:
+        raise JournalDamaged(f"{reader.place.folder}: its decisions have no gates")
+    kind, at = fields["gates"][:2]
     return at, kind.str
 
 
-def finish(reader: Reader, engine: sa.Engine, disk: Disk) -> Retired | None:
+def finish(reader: Reader, engine: sa.Engine, disk: Disk, said: Callable[[], object]) -> Retired | None:
     """Remove what the last RETIRED record names and what is still there; returns it where something was.
 
+    Before the first byte goes `said` is called, which must return only when that record has arrived on the disk.
     Raises OSError and DBAPIError as they come: it can be done again.
     """
     last = last_retired(reader)
@@ -131,13 +136,16 @@ def finish(reader: Reader, engine: sa.Engine, disk: Disk) -> Retired | None:
     files += [snapshots_of(reader.place) / name for name in last.snapshots]
     there = [path for path in files if path.exists()]
     rows = _rows_left(reader, engine, last)
+    if not rows and not there:
+        return None
+    said()
     if rows:
         _remove_rows(reader, engine, last)
     for path in there:
         disk.remove(path)
     for folder in {path.parent for path in there}:
         disk.sync(folder)
-    return last if rows or there else None
+    return last
 
 
 def _rows_left(reader: Reader, engine: sa.Engine, last: Retired) -> bool:
@@ -149,18 +157,15 @@ def _rows_left(reader: Reader, engine: sa.Engine, last: Retired) -> bool:
 
 
 def _remove_rows(reader: Reader, engine: sa.Engine, last: Retired) -> None:
-    """All bulky records of the blocks of a retirement, 20,000 a transaction."""
+    """All bulky records of the blocks of a retirement, those of 20,000 ids a transaction."""
     gates = gates_of(reader)
-    touched = {one.block for one in last.kept}
     gone = sa.delete(RECORD).where(RECORD.c.name == reader.place.name, RECORD.c.id == sa.bindparam("gone"))
-    first = last.first_record
-    while first < last.end_record:
-        end = min(first + 20_000, last.end_record)
+    for first in range(last.first_record, last.end_record, _AT_A_TIME):
+        end = min(first + _AT_A_TIME, last.end_record)
         ids = [{"gone": one.id} for one in reader.records(*BULKY, first=first, end=end) if bulky(one, gates)]
-        if ids and touched:
+        if ids:
             with engine.begin() as c:
                 c.execute(gone, ids)
-        first = end
 
 
 def kept_of(reader: Reader, blocks: list[Block]) -> Iterator[Kept]:

@@ -267,6 +267,10 @@ class _Walk:
             with path.open("rb") as file:
                 if hashlib.file_digest(file, "sha256").hexdigest() != one.sha256:
                     self.found.add(CHANGED, f"snapshot {one.file}, sealed at event {one.event}", event=one.event)
+        known = {one.file for one in itertools.chain(*self.sealed.values())}
+        self.found.notes.extend(
+            f"{path.name} was never sealed" for path in sorted(folder.glob("*.snap")) if path.name not in known
+        )
 
     def _ending(self, last: Block | None) -> None:
         """How far it goes, and how far the anchor has seen it go."""
