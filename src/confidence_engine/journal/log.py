@@ -46,6 +46,7 @@ from confidence_engine.journal.database import engine_of, no_room, upgrade
 from confidence_engine.journal.disk import Disk, is_full
 from confidence_engine.journal.reader import DATABASE, LOCK, RESERVE, Genesis, Place, Reader, point
 from confidence_engine.journal.recovery import recover
+from confidence_engine.journal.retired import finish
 from confidence_engine.journal.schema import BLOCK, JOURNAL, RECORD
 
 __all__ = ["RESERVE_BYTES", "Journal", "Params", "create", "reopen"]
@@ -325,7 +326,8 @@ def reopen(
     place: Place, *, disk: Disk | None = None, full: bool = False, reserve: int = RESERVE_BYTES,
     clock: Callable[[], int] = time.time_ns,
 ) -> Journal:  # fmt: skip
-    """Go on with a journal: cut what was never committed, and what a power cut took from its last blocks.
+    """Go on with a journal: cut what was never committed, and what a power cut took from its last blocks; remove what
+    was being retired.
 
     Raises DataMissing where there is none, JournalDamaged where what is left ends before the anchor, and
     JournalUnwritable where another process holds it.
@@ -348,6 +350,7 @@ def reopen(
             journal.recovered, journal._cut_rows = found.lost, True
             journal.put(kinds.RECOVERED, journal.next_event - 1, clock(), payload=found.lost)
             journal.commit()
+        finish(reader, journal.engine, disk, journal.anchor)
     except (OSError, sa.exc.DBAPIError) as error:
         journal.abandon()
         raise JournalUnwritable(f"{place.folder}: {_said(error)}") from error

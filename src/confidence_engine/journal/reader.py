@@ -111,7 +111,10 @@ class Reader:
                 raise JournalDamaged(f"{self.place.folder}: its rows cannot be read: {error.orig}") from error
         if row is None:
             raise DataMissing(f"{place.folder}: the database holds no journal {place.name!r}")
-        self.uuid = uuid.UUID(row)
+        try:
+            self.uuid = uuid.UUID(row)
+        except (TypeError, ValueError, AttributeError) as error:
+            raise JournalDamaged(f"{place.folder}: {row!r} is no journal's id") from error
 
     def _connected(self) -> sa.Connection:
         try:
