@@ -12,15 +12,12 @@ adds risk; what reduces it can still be recorded.
 
 from __future__ import annotations
 
-import contextlib
-import fcntl
 import itertools
-import os
 import time
 import uuid
 from collections.abc import Callable
 from pathlib import Path
-from typing import IO, Annotated, Any, Final, NamedTuple, TypeVar
+from typing import Annotated, Any, Final, NamedTuple, TypeVar
 
 import msgspec
 import numpy as np
@@ -44,7 +41,8 @@ from confidence_engine.journal.chain import (
 )
 from confidence_engine.journal.database import engine_of, no_room, upgrade
 from confidence_engine.journal.disk import Disk, is_full
-from confidence_engine.journal.reader import DATABASE, LOCK, RESERVE, Genesis, Place, Reader, point
+from confidence_engine.journal.lock import locked
+from confidence_engine.journal.reader import DATABASE, RESERVE, Genesis, Place, Reader, point
 from confidence_engine.journal.recovery import recover
 from confidence_engine.journal.retired import finish
 from confidence_engine.journal.schema import BLOCK, JOURNAL, RECORD
@@ -82,7 +80,7 @@ class Journal:
         self._behind: set[Path] = set()  # segments with bytes that may not have arrived
         self._cut_rows = False
         self._failed: str | None = None
-        self._lock = _locked(place)
+        self._lock = locked(place)
         self.engine = engine_of(place.database, full)
 
     @property
@@ -375,26 +373,6 @@ def _make(place: Place, disk: Disk) -> None:
             disk.sync(one)
     except OSError as error:
         raise JournalUnwritable(f"{place.folder}: {_said(error)}") from error
-
-
-def _locked(place: Place) -> IO[bytes]:
-    """The lock of the folder; the system lets go of it when the process ends, however it ends."""
-    try:
-        file = (place.folder / LOCK).open("a+b")
-    except OSError as error:
-        raise JournalUnwritable(f"{place.folder}: {_said(error)}") from error
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        file.seek(0)
-        holder = file.read(20).decode("ascii", "replace").strip()
-        file.close()
-        raise JournalUnwritable(f"{place.folder}: process {holder or '?'} writes this journal") from None
-    with contextlib.suppress(OSError):  # who holds it is a courtesy; that it is held is the lock's own word
-        file.truncate(0)
-        file.write(str(os.getpid()).encode())
-        file.flush()
-    return file
 
 
 def _said(error: OSError | sa.exc.DBAPIError) -> str:
