@@ -20,7 +20,7 @@ from confidence_engine.domain.event import EVENT
 from confidence_engine.domain.units import DAY_NS
 from confidence_engine.journal import faults, kinds
 from confidence_engine.journal.chain import HEADER, Block, block_hash, events_hash, records_hash
-from confidence_engine.journal.faults import Fault, Findings
+from confidence_engine.journal.faults import Fault
 from confidence_engine.journal.log import reopen
 from confidence_engine.journal.reader import DATABASE, Place, Reader, place_of
 from confidence_engine.journal.verify import NOT_ANCHORED, verify
