@@ -6,6 +6,7 @@
 # Needs python3 (3.11 or newer) and make. Another interpreter: make PYTHON=python3.12 demo
 
 PYTHON ?= python3
+WORKERS ?= 2
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check install --constraint constraints.txt
 
@@ -35,10 +36,12 @@ demo: .venv/.installed
 
 # Stages are compiled without a Python wrapper, so their own tests run them as plain Python, which is also
 # what makes their line coverage visible. Everything else runs compiled.
+# Two workers share the tests; the machine code is made once, before them.
 test: .venv/.installed-dev
-	NUMBA_DISABLE_JIT=1 $(BIN)/python -m pytest tests/kernel tests/venues -m "not nightly" \
+	$(BIN)/confidence warm
+	NUMBA_DISABLE_JIT=1 $(BIN)/python -m pytest tests/kernel tests/venues -m "not nightly" -n $(WORKERS) --dist worksteal \
 		--cov=confidence_engine.kernel --cov=confidence_engine.venues --cov-report=term --cov-fail-under=95
-	$(BIN)/python -m pytest -m "not nightly" --ignore=tests/kernel --ignore=tests/venues
+	$(BIN)/python -m pytest -m "not nightly" --ignore=tests/kernel --ignore=tests/venues -n $(WORKERS) --dist loadfile
 
 check: .venv/.installed-dev
 	$(BIN)/ruff format --check .

@@ -41,6 +41,10 @@ COMMANDS: Final[dict[str, Row]] = {
     "data check": Row(f"{_CLI}.data:check_data", "Look for gaps, duplicates, spikes and other faults in the store."),
     "text score": Row(f"{_CLI}.text:score", "Score headlines, one a line."),
     "config show": Row(f"{_CLI}.config:show_config", "Print a config file as it resolves, with its hash."),
+    "journal verify": Row(f"{_CLI}.journal:verify_journals", "Check that journals are what was committed."),
+    "journal export": Row(f"{_CLI}.journal:export_journal", "Write a journal as Parquet and JSON lines."),
+    "journal stats": Row(f"{_CLI}.journal:show_stats", "Show what journals hold, how much, and since when."),
+    "journal retire": Row(f"{_CLI}.journal:retire_journal", "Let go of old days that a sealed state stands for."),
     "journal rebuild": Row(f"{_CLI}.rebuild:rebuild", "Tell the home's tables anew from its agents' journals."),
     "warm": Row(f"{_CLI}.warm:warm", "Compile the kernel once, ahead of the first run."),
 }
@@ -50,7 +54,7 @@ GROUPS: Final[dict[str, str]] = {
     "data": "Look at the store.",
     "text": "Turn words into numbers.",
     "config": "Look at config files.",
-    "journal": "Look at agents' journals.",
+    "journal": "Check, read and thin the record of what was told, decided and done.",
 }
 
 READERS: Final[dict[str, Row]] = {

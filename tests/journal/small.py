@@ -81,12 +81,17 @@ def row(name: str, **values: Any) -> bytes:
     return one.tobytes()
 
 
-def made(home: Path, days: int = 6, name: str = "futures", database: str | None = None) -> Place:
-    """A closed journal of so many days in `home`."""
-    place = place_of(home, name, database)
+def filled(place: Place, days: int, hours: int = 24) -> Journal:
+    """A journal of so many days, open."""
     journal = begun(place)
     rng = np.random.default_rng(7)
     for k in range(days):
-        day(journal, START + k * DAY_NS, rng)
-    journal.close()
+        day(journal, START + k * DAY_NS, rng, hours)
+    return journal
+
+
+def made(home: Path, days: int = 6, name: str = "futures") -> Place:
+    """A closed journal of so many days in `home`."""
+    place = place_of(home, name)
+    filled(place, days).close()
     return place

@@ -22,7 +22,7 @@ __all__ = [
     "DIVIDEND", "EVENT", "EVENT_SCHEMA", "FEED", "FILL", "FUNDING", "INSTRUMENT", "KIND_NAMES",
     "KIND_RANK",
     "LIQUIDATION", "MARK", "NAN", "NO_ASSET", "PARAMS", "QUOTE", "REJECT", "SCORE", "SESSION", "SIGNAL", "SPLIT",
-    "SYNTHETIC", "TIMER", "TRADE", "TRANSFER", "bar_close", "bar_events", "bar_high", "bar_low", "bar_open",
+    "SYNTHETIC", "TIMER", "TRADE", "TRANSFER", "X_NAMES", "bar_close", "bar_events", "bar_high", "bar_low", "bar_open",
     "bar_volume", "command_code", "command_event", "command_value", "corporate_events", "corporate_value",
     "corporate_what", "empty", "fill_fee", "fill_leaves", "fill_lots", "fill_order", "fill_ticks", "funding_events",
     "funding_mark", "funding_rate", "reject_order", "reject_reason", "score_events", "score_horizon",
@@ -51,6 +51,15 @@ _ORDER: Final = (
 )  # fmt: skip
 KIND_RANK: Final = np.full(64, 255, np.uint8)
 KIND_RANK[list(_ORDER)] = np.arange(len(_ORDER))
+
+X_NAMES: Final[dict[int, tuple[str, ...]]] = {
+    BAR: ("open", "high", "low", "close", "volume"), FUNDING: ("rate", "mark"), CORPORATE: ("what", "value"),
+    SIGNAL: ("polarity", "certainty", "novelty", "relevance", "cluster"), SCORE: ("mean", "std", "horizon_ns", "head"),
+    SESSION: ("open_ns", "close_ns", "offset_ns", "span_ns"), TIMER: ("is_grid", "missed"), COMMAND: ("code", "value"),
+    FILL: ("order", "ticks", "lots", "fee", "leaves"), LIQUIDATION: ("order", "ticks", "lots", "fee", "leaves"),
+    CANCELLED: ("order",), REJECT: ("order", "x1", "x2", "x3", "reason"),
+}  # fmt: skip
+"""Names of the first numbers of an event by kind, for tables that people read; a kind that is not here has x0 to x4."""
 
 # Marks, a bit each. ADJUSTED is a price history made comparable backwards: nobody could have dealt at its prices.
 DEGRADED, BACKFILL, SYNTHETIC, ADJUSTED = 1, 2, 4, 8

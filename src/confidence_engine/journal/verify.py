@@ -101,15 +101,16 @@ class _Walk:
             self._entries(c)
             kept = {kept.block: kept for one in self.retired for kept in one.kept}
             gone = {name for one in self.retired for name in one.segments}
-            self.records = Records(self.reader, self.found, self._rows(c, Record._fields, RECORD), self.widths, kept)
             self.segments = Segments(self.reader, self.found, self.uuid, self.schema, gone)
-            last = self._chain(self._blocks(self._rows(c, Block._fields, BLOCK)))
-            self.records.beyond()
+            with self._rows(c, Record._fields, RECORD) as records, self._rows(c, Block._fields, BLOCK) as blocks:
+                self.records = Records(self.reader, self.found, records, self.widths, kept)
+                last = self._chain(self._blocks(blocks))
+                self.records.beyond()
         self.segments.beyond()
         self._snapshots()
         self._ending(last)
 
-    def _rows(self, c: sa.Connection, fields: tuple[str, ...], table: sa.Table) -> Iterable[Any]:
+    def _rows(self, c: sa.Connection, fields: tuple[str, ...], table: sa.Table) -> sa.CursorResult[Any]:
         """Rows of this journal in order; a record's with its block's number behind."""
         names = (*fields, "block") if table is RECORD else fields
         query = sa.select(*_raw(names, table)).where(table.c.name == self.place.name).order_by(table.c[fields[0]])

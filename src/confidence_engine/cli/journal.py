@@ -1,0 +1,175 @@
+"""`confidence journal ...`: check the record of what was told, decided and done, read it, and thin it.
+
+The journals of a home are those of its agents; that of a replay lies in the run's folder and is named by the run.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from confidence_engine.cli.show import Json, emit, grid, home, note
+from confidence_engine.domain.errors import DataMissing, UsageError
+from confidence_engine.domain.units import parse_time
+
+if TYPE_CHECKING:
+    from confidence_engine.journal.faults import Findings
+    from confidence_engine.journal.reader import Place
+
+__all__ = ["export_journal", "retire_journal", "show_stats", "verify_journals"]
+
+Agent = Annotated[str | None, typer.Option(help="One agent of the home; without it, all.")]
+Run = Annotated[
+    str | None, typer.Option(help="A replay made with --journal: its name, the start of it, or its folder.")
+]
+
+
+def verify_journals(ctx: typer.Context, agent: Agent = None, run: Run = None, as_json: Json = False) -> None:
+    """Check that journals are what was committed, and where not; exit code 1 on any fault."""
+    from confidence_engine.journal.verify import verify
+
+    found = [verify(place) for place in _places(ctx, agent, run)]
+    emit(as_json, {"journals": [_payload(one) for one in found]}, lambda: _table(found))
+    for one in found:
+        for text in one.notes:
+            note(f"{one.name}: {text}")
+    if not all(one.sound for one in found):
+        raise typer.Exit(1)
+
+
+def export_journal(
+    ctx: typer.Context,
+    out: Annotated[Path, typer.Option(help="Folder to make; one that holds something is refused.", file_okay=False)],
+    agent: Agent = None,
+    run: Run = None,
+    as_json: Json = False,
+) -> None:
+    """Write a journal as Parquet (events, rows) and JSON lines (payloads)."""
+    from confidence_engine.journal.export import export
+    from confidence_engine.journal.reader import Reader
+
+    told = export(Reader(_one(ctx, agent, run)), out.resolve())
+    if told["retired_events"] or told["retired_records"]:
+        note(f"retired, so not here: {told['retired_events']} events, {told['retired_records']} records")
+    rows = [*told["events"].items(), *told["records"].items()]
+    emit(as_json, told | {"folder": out}, lambda: grid((str(out), "rows"), rows))
+
+
+def show_stats(ctx: typer.Context, agent: Agent = None, run: Run = None, as_json: Json = False) -> None:
+    """Show what journals hold, how much, and since when."""
+    from confidence_engine.journal.reader import Reader
+    from confidence_engine.journal.stats import stats
+
+    found = [stats(Reader(place)) for place in _places(ctx, agent, run)]
+
+    def table() -> Any:
+        from rich.console import Group
+
+        said = [[(key.replace("_", " "), _said(value)) for key, value in one.items()] for one in found]
+        return Group(*(grid((one["name"], ""), rows) for one, rows in zip(found, said, strict=True)))
+
+    emit(as_json, {"journals": found}, table)
+
+
+def retire_journal(
+    ctx: typer.Context,
+    before: Annotated[str, typer.Option(help="Days that end by then may go, as 2026-01-01.")],
+    agent: Agent = None,
+    keep: Annotated[int, typer.Option(help="How many of the last sealed states to keep.", min=1)] = 2,
+    as_json: Json = False,
+) -> None:
+    """Let go of old days that a sealed state stands for; never of the last 30 days."""
+    from confidence_engine.journal.log import reopen
+    from confidence_engine.journal.retire import retire
+
+    journal = reopen(_one(ctx, agent, None))
+    try:
+        told = retire(journal, parse_time(before), keep)
+    finally:
+        journal.close()
+    if told is None:
+        note("nothing goes: no sealed state stands for whole days that are old enough")
+        emit(as_json, {"retired": None}, lambda: None)
+        return
+    payload = {
+        "through_block": told.through_block, "segments": list(told.segments), "records": told.removed,
+        "snapshots": list(told.snapshots),
+    }  # fmt: skip
+    rows = [("segments", len(told.segments)), ("records", told.removed), ("snapshots", len(told.snapshots))]
+    emit(as_json, {"retired": payload}, lambda: grid(("retired", ""), rows))
+
+
+def _database(ctx: typer.Context) -> str | None:
+    """URL of the server on which the rows are; None where they lie beside the segments."""
+    del ctx
+    return None
+
+
+def _places(ctx: typer.Context, agent: str | None, run: str | None) -> list[Place]:
+    """The journals that are meant. Raises DataMissing where there is none, UsageError for an agent and a run."""
+    from confidence_engine.journal.reader import ANCHOR, place_of
+
+    if agent is not None and run is not None:
+        raise UsageError("--agent names a journal of the home, --run that of a replay: give one of them")
+    if run is not None:
+        from confidence_engine.report.artefacts import find_run
+
+        folder, summary = find_run(home(ctx), run)
+        if not (folder / "journal").is_dir() and not (folder / ANCHOR).is_file():
+            raise DataMissing(f"{folder} holds no journal; replay with --journal writes one")
+        return [place_of(folder, summary["agent"])]
+    agents = home(ctx) / "agents"
+    found = [
+        one for one in (sorted(agents.iterdir()) if agents.is_dir() else [])
+        if one.is_dir() and ((one / "journal").is_dir() or (one / ANCHOR).is_file()) and agent in (None, one.name)
+    ]  # fmt: skip
+    if not found:
+        who = "no agent" if agent is None else f"no agent {agent!r}"
+        raise DataMissing(f"{who} under {agents} has a journal; a replay's is named by --run")
+    return [place_of(one, one.name, _database(ctx)) for one in found]
+
+
+def _one(ctx: typer.Context, agent: str | None, run: str | None) -> Place:
+    """The one journal that is meant. Raises UsageError where several could be."""
+    found = _places(ctx, agent, run)
+    if len(found) > 1:
+        raise UsageError(f"which journal? --agent {', --agent '.join(place.name for place in found)} or --run")
+    return found[0]
+
+
+def _payload(found: Findings) -> dict[str, Any]:
+    return {
+        "name": found.name, "folder": found.folder, "sound": found.sound, "journal": found.uuid, "head": found.head,
+        "blocks": found.blocks, "events": found.events, "records": found.records, "anchored": found.anchored,
+        "faults": [one._asdict() for one in found.faults], "more_faults": found.more, "notes": found.notes,
+        "bytes": found.read, "seconds": round(found.seconds, 3),
+    }  # fmt: skip
+
+
+def _table(found: list[Findings]) -> Any:
+    from rich.console import Group
+
+    head = ("journal", "blocks", "events", "records", "MB/s", "anchored to", "")
+    rows = [
+        (one.name, one.blocks, one.events, one.records, round(one.read / max(one.seconds, 1e-9) / 1e6),
+         one.anchored or None, "sound" if one.sound else f"{len(one.faults) + one.more} faults")
+        for one in found
+    ]  # fmt: skip
+    tables = [grid(head, rows)]
+    for one in found:
+        if one.faults:
+            body: list[tuple[Any, ...]] = [(fault.what, fault.block, fault.where) for fault in one.faults]
+            if one.more:
+                body.append(("...", None, f"and {one.more} more"))
+            tables.append(grid((one.name, "block", "where"), body))
+    return Group(*tables)
+
+
+def _said(value: Any) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{name} {one:,}" if isinstance(one, int) else f"{name} {one}" for name, one in value.items())
+    if value is None:
+        return "-"
+    return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)

@@ -1,0 +1,189 @@
+"""`confidence journal verify`, `export`, `stats`, `retire` over small journals of a home's agents and of a run."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+from tests.journal.small import START, filled, made
+
+from confidence_engine.cli import app
+from confidence_engine.domain.event import BAR, EVENT, KIND_NAMES
+from confidence_engine.domain.units import DAY_NS
+from confidence_engine.journal import kinds
+from confidence_engine.journal.reader import Place, Reader, place_of
+from confidence_engine.journal.retire import seal
+from confidence_engine.journal.verify import NOT_ANCHORED
+
+
+def run(home: Path, *words: str) -> int:
+    return app.main(["--home", str(home), "journal", *words])
+
+
+def answer(home: Path, capsys: pytest.CaptureFixture[str], *words: str, code: int = 0) -> dict[str, Any]:
+    capsys.readouterr()
+    assert run(home, *words, "--json") == code
+    found = json.loads(capsys.readouterr().out)
+    assert isinstance(found, dict)
+    return found
+
+
+@pytest.fixture(scope="module")
+def kept(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A home with two agents and a run of a replay; not to be written to."""
+    home = tmp_path_factory.mktemp("journals")
+    for name in ("futures", "hybrid"):
+        made(home / "agents" / name, 2, name)
+    (home / "agents" / "idle").mkdir()
+    made(home / "runs" / "futures-1", 1, "futures")
+    (home / "runs" / "futures-1" / "summary.json").write_text('{"agent": "futures", "artefacts": 2}')
+    (home / "runs" / "bare").mkdir()
+    (home / "runs" / "bare" / "summary.json").write_text('{"agent": "futures", "artefacts": 2}')
+    return home
+
+
+@pytest.fixture
+def home(kept: Path, tmp_path: Path) -> Path:
+    """A copy that may be damaged."""
+    return Path(shutil.copytree(kept, tmp_path / "home"))
+
+
+def place(home: Path, name: str) -> Place:
+    return place_of(home / "agents" / name, name)
+
+
+def test_all_agents_are_checked_unless_one_is_named(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    found = answer(home, capsys, "verify")["journals"]
+    assert [one["name"] for one in found] == ["futures", "hybrid"]
+    assert all(one["sound"] and one["anchored"] == one["blocks"] == 9 for one in found)
+    assert [one["name"] for one in answer(home, capsys, "verify", "--agent", "hybrid")["journals"]] == ["hybrid"]
+    run_of = answer(home, capsys, "verify", "--run", "futures-1")["journals"]
+    assert [one["blocks"] for one in run_of] == [5]
+    assert run(home, "verify") == 0
+    assert capsys.readouterr().out.count("sound") == 2
+
+
+def test_a_fault_ends_in_1_and_is_told_with_its_place(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    segment = sorted(place(home, "hybrid").segments.glob("*.seg"))[1]
+    data = bytearray(segment.read_bytes())
+    data[100] ^= 1
+    segment.write_bytes(data)
+    good, bad = answer(home, capsys, "verify", code=1)["journals"]
+    assert good["sound"]
+    (fault,) = bad["faults"]
+    assert (fault["what"], fault["block"], fault["segment"]) == ("changed", 5, segment.name)
+    assert run(home, "verify") == 1
+    out = capsys.readouterr().out
+    assert "1 faults" in out
+    assert f"block 5, segment {segment.name}" in out
+    assert run(home, "verify", "--agent", "futures") == 0
+
+
+def test_without_an_anchor_it_is_sound_and_a_warning_says_what_that_is_worth(
+    home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    place(home, "futures").anchor.unlink()
+    assert run(home, "verify", "--agent", "futures") == 0
+    out = capsys.readouterr()
+    assert NOT_ANCHORED in out.err
+    assert NOT_ANCHORED not in out.out
+
+
+def test_a_journal_that_was_taken_away_is_missed(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    shutil.rmtree(place(home, "futures").folder)
+    found = answer(home, capsys, "verify", code=1)["journals"]
+    assert [fault["what"] for fault in found[0]["faults"]] == ["missing"]
+
+
+def test_what_is_not_there_is_refused(home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(tmp_path, "verify") == 3
+    assert run(home, "verify", "--agent", "idle") == 3
+    assert run(home, "verify", "--run", "bare") == 3
+    assert run(home, "verify", "--run", "futures-1", "--agent", "futures") == 2
+    assert run(home, "export", "--out", str(tmp_path / "out")) == 2
+    err = capsys.readouterr().err
+    assert "--agent futures, --agent hybrid" in err
+    assert not (tmp_path / "out").exists()
+
+
+def test_an_export_holds_every_event_and_record(home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = tmp_path / "out"
+    told = answer(home, capsys, "export", "--agent", "futures", "--out", str(out))
+    reader = Reader(place(home, "futures"))
+    events = np.concatenate(list(reader.events()))
+    assert told["events"] == {"BAR": 96, "TIMER": 48}
+    bars = pl.read_parquet(out / "events" / "BAR.parquet")
+    wanted = events[events["kind"] == BAR]
+    assert bars.columns[-5:] == ["open", "high", "low", "close", "volume"]
+    assert bars["sequence"].to_list() == np.flatnonzero(events["kind"] == BAR).tolist()
+    assert set(bars["kind"]) == {KIND_NAMES[BAR]}
+    for column, name in (("open", "x0"), ("volume", "x4"), ("ts_known", "ts_known"), ("asset", "asset")):
+        assert bars[column].to_list() == wanted[name].tolist()
+    assert pl.read_parquet(out / "events" / "TIMER.parquet")["asset"].null_count() == 48
+    rows = reader.rows(kinds.DECISION)
+    decisions = pl.read_parquet(out / "records" / "decision.parquet")
+    for column in rows.dtype.names or ():
+        assert decisions[column].to_numpy().tobytes() == rows[column].tobytes()
+    assert set(decisions["symbol"]) == {"BTC/USDT", "ETH/USDT"}
+    lines = [json.loads(line) for line in (out / "records" / "document.jsonl").read_text().splitlines()]
+    documents = list(reader.records(kinds.DOCUMENT))
+    assert [(line["record"], line["event"]) for line in lines] == [(one.id, one.event) for one in documents]
+    assert [line["payload"] for line in lines] == [json.loads(one.payload or b"") for one in documents]
+    assert json.loads((out / "export.json").read_text())["head"] == reader.last().hash.hex()
+    assert sum(told["records"].values()) == reader.last().end_record
+
+
+def test_an_export_is_whole_or_not_at_all(home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = tmp_path / "deep" / "out"
+    segment = sorted(place(home, "futures").segments.glob("*.seg"))[1]
+    segment.write_bytes(segment.read_bytes()[:-1])
+    assert run(home, "export", "--agent", "futures", "--out", str(out)) == 3
+    assert list(out.parent.iterdir()) == []
+    out.mkdir()
+    assert run(home, "export", "--agent", "hybrid", "--out", str(out)) == 0
+    assert run(home, "export", "--agent", "hybrid", "--out", str(out)) == 2
+    assert "not empty" in capsys.readouterr().err
+
+
+def test_stats_count_what_is_there(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (one,) = answer(home, capsys, "stats", "--agent", "futures")["journals"]
+    assert one["events_by_kind"] == {"BAR": 96, "TIMER": 48}
+    assert (one["blocks"], one["events"]) == (9, 144)
+    assert sum(one["records_by_kind"].values()) == one["records"]
+    assert one["segment_bytes"] == 144 * EVENT.itemsize + 2 * 64
+    assert one["bytes_a_day"] > one["row_bytes"] / 2
+    assert (one["first"][:10], one["last"][:10]) == ("2026-03-01", "2026-03-02")
+    assert one["anchor"]["behind"] == 0
+    assert run(home, "stats") == 0
+    out = capsys.readouterr().out
+    assert "BAR 96, TIMER 48" in out
+
+
+def test_old_days_are_let_go_and_the_rest_is_sound(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    journal = filled(place_of(tmp_path / "agents" / "futures", "futures"), 40, 6)
+    journal.close()
+    before = ("--before", "2027-01-01")
+    assert answer(tmp_path, capsys, "retire", *before) == {"retired": None}
+    from confidence_engine.journal.log import reopen
+
+    journal = reopen(place(tmp_path, "futures"), reserve=0)
+    seal(journal, b"state", {})
+    assert run(tmp_path, "retire", *before) == 1  # somebody writes it
+    journal.close()
+    told = answer(tmp_path, capsys, "retire", *before)["retired"]
+    assert len(told["segments"]) == 9
+    assert told["segments"][0] == "20260301.seg"
+    assert told["records"] > 0
+    assert run(tmp_path, "verify") == 0
+    (one,) = answer(tmp_path, capsys, "stats")["journals"]
+    assert one["retired_events"] == 9 * 18
+    assert one["retired_records"] == told["records"]
+    told = answer(tmp_path, capsys, "export", "--out", str(tmp_path / "out"))
+    assert told["retired_events"] == 9 * 18
+    first = pl.read_parquet(tmp_path / "out" / "events" / "BAR.parquet")["ts_known"][0]
+    assert first == START + 9 * DAY_NS + 1
