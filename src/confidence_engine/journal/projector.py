@@ -184,10 +184,12 @@ def _opened(place: Place) -> Reader | None:
         if "no such table" in str(error.orig) or "does not exist" in str(error.orig):
             return None
         raise JournalDamaged(f"{place.folder}: its rows cannot be read: {error.orig}") from error
-    if next(reader.blocks(), None) is None:
-        reader.engine.dispose()
-        return None
-    return reader
+    query = sa.select(sa.func.count()).select_from(BLOCK).where(BLOCK.c.name == place.name, BLOCK.c.number == 0)
+    with reader.engine.connect() as c:
+        if c.execute(query).scalar_one():
+            return reader
+    reader.engine.dispose()
+    return None
 
 
 def _horizon(reader: Reader) -> str:
