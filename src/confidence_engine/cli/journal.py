@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from confidence_engine.cli.show import Json, emit, grid, home, note
+from confidence_engine.cli.show import Json, database, emit, grid, home, note
 from confidence_engine.domain.errors import DataMissing, UsageError
 from confidence_engine.domain.units import parse_time
 
@@ -101,12 +101,6 @@ def retire_journal(
     emit(as_json, {"retired": payload}, lambda: grid(("retired", ""), rows))
 
 
-def _database(ctx: typer.Context) -> str | None:
-    """URL of the server on which the rows are; None where they lie beside the segments."""
-    del ctx
-    return None
-
-
 def _places(ctx: typer.Context, agent: str | None, run: str | None) -> list[Place]:
     """The journals that are meant. Raises DataMissing where there is none, UsageError for an agent and a run."""
     from confidence_engine.journal.reader import ANCHOR, place_of
@@ -128,7 +122,7 @@ def _places(ctx: typer.Context, agent: str | None, run: str | None) -> list[Plac
     if not found:
         who = "no agent" if agent is None else f"no agent {agent!r}"
         raise DataMissing(f"{who} under {agents} has a journal; a replay's is named by --run")
-    return [place_of(one, one.name, _database(ctx)) for one in found]
+    return [place_of(one, one.name, database(ctx)) for one in found]
 
 
 def _one(ctx: typer.Context, agent: str | None, run: str | None) -> Place:
@@ -154,7 +148,7 @@ def _table(found: list[Findings]) -> Any:
     head = ("journal", "blocks", "events", "records", "MB/s", "anchored to", "")
     rows = [
         (one.name, one.blocks, one.events, one.records, round(one.read / max(one.seconds, 1e-9) / 1e6),
-         one.anchored or None, "sound" if one.sound else f"{len(one.faults) + one.more} faults")
+         one.anchored or None, "sound" if one.sound else _counted(len(one.faults) + one.more))
         for one in found
     ]  # fmt: skip
     tables = [grid(head, rows)]
@@ -173,3 +167,7 @@ def _said(value: Any) -> str:
     if value is None:
         return "-"
     return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)
+
+
+def _counted(faults: int) -> str:
+    return "1 fault" if faults == 1 else f"{faults} faults"
