@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import sqlite3
+import threading
 import time
 import uuid
 from collections.abc import Callable
@@ -463,3 +464,29 @@ def test_faults_beyond_the_first_thousand_are_counted(case: Callable[[int], Case
 def test_a_check_takes_little_time(whole: Place) -> None:
     begun_at = time.perf_counter()
     assert 0 < verify(whole).seconds < time.perf_counter() - begun_at < 5
+
+
+def test_a_check_beside_a_writer_sees_whole_commits(tmp_path: Path) -> None:
+    place = place_of(tmp_path / "futures", "futures")
+    journal = begun(place)
+    done = threading.Event()
+
+    def write() -> None:
+        rng = np.random.default_rng(2)
+        for k in range(15):
+            day(journal, START + k * DAY_NS, rng)
+            journal.anchor()
+        done.set()
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    seen = []
+    while not done.is_set():
+        found = verify(place)
+        assert found.sound, found.faults
+        seen.append(found.blocks)
+    writer.join()
+    assert seen == sorted(seen)
+    assert len(set(seen)) > 2
+    journal.close()
+    assert verify(place).blocks == 61

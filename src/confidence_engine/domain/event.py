@@ -18,15 +18,14 @@ import numpy as np
 from confidence_engine.domain.jit import stage
 
 __all__ = [
-    "ACK", "ADJUSTED", "ADL", "BACKFILL", "BAR", "BOOK", "CANCELLED", "COMMAND", "CORPORATE", "DEGRADED",
-    "DIVIDEND", "EVENT", "EVENT_SCHEMA", "FEED", "FILL", "FUNDING", "INSTRUMENT", "KIND_NAMES",
-    "KIND_RANK",
-    "LIQUIDATION", "MARK", "NAN", "NO_ASSET", "PARAMS", "QUOTE", "REJECT", "SCORE", "SESSION", "SIGNAL", "SPLIT",
-    "SYNTHETIC", "TIMER", "TRADE", "TRANSFER", "X_NAMES", "bar_close", "bar_events", "bar_high", "bar_low", "bar_open",
+    "ACK", "ADJUSTED", "ADL", "BACKFILL", "BAR", "BOOK", "CANCELLED", "COMMAND", "CORPORATE", "DEGRADED", "DIVIDEND",
+    "EVENT", "EVENT_SCHEMA", "FEED", "FILL", "FUNDING", "INSTRUMENT", "KIND_NAMES", "KIND_RANK", "LIQUIDATION",
+    "MARK", "NAN", "NO_ASSET", "PARAMS", "QUOTE", "REJECT", "SCORE", "SESSION", "SIGNAL", "SPLIT", "SYNTHETIC",
+    "TIMER", "TRADE", "TRANSFER", "X_NAMES", "bar_close", "bar_events", "bar_high", "bar_low", "bar_open",
     "bar_volume", "command_code", "command_event", "command_value", "corporate_events", "corporate_value",
     "corporate_what", "empty", "fill_fee", "fill_leaves", "fill_lots", "fill_order", "fill_ticks", "funding_events",
-    "funding_mark", "funding_rate", "reject_order", "reject_reason", "score_events", "score_horizon",
-    "score_mean", "score_std", "session_close", "session_events", "session_offset", "session_open", "session_span",
+    "funding_mark", "funding_rate", "reject_order", "reject_reason", "score_events", "score_horizon", "score_mean",
+    "score_std", "session_close", "session_events", "session_offset", "session_open", "session_span",
     "signal_certainty", "signal_cluster", "signal_events", "signal_novelty", "signal_polarity", "signal_relevance",
     "timer_events", "timer_is_grid", "timer_missed",
 ]  # fmt: skip
@@ -55,9 +54,9 @@ KIND_RANK[list(_ORDER)] = np.arange(len(_ORDER))
 X_NAMES: Final[dict[int, tuple[str, ...]]] = {
     BAR: ("open", "high", "low", "close", "volume"), FUNDING: ("rate", "mark"), CORPORATE: ("what", "value"),
     SIGNAL: ("polarity", "certainty", "novelty", "relevance", "cluster"), SCORE: ("mean", "std", "horizon_ns", "head"),
-    SESSION: ("open_ns", "close_ns", "offset_ns", "span_ns"), TIMER: ("is_grid", "missed"), COMMAND: ("code", "value"),
+    SESSION: ("open_ns", "close_ns", "offset_ns", "span_ns"), TIMER: ("is_grid", "missed"), CANCELLED: ("order",),
     FILL: ("order", "ticks", "lots", "fee", "leaves"), LIQUIDATION: ("order", "ticks", "lots", "fee", "leaves"),
-    CANCELLED: ("order",), REJECT: ("order", "x1", "x2", "x3", "reason"),
+    REJECT: ("order", "x1", "x2", "x3", "reason"), COMMAND: ("code", "value"),
 }  # fmt: skip
 """Names of the first numbers of an event by kind, for tables that people read; a kind that is not here has x0 to x4."""
 
@@ -80,11 +79,7 @@ EVENT: Final = np.dtype(
             ("asset", "u2"),
             ("source", "u2"),
             ("marks", "u2"),
-            ("x0", "f8"),
-            ("x1", "f8"),
-            ("x2", "f8"),
-            ("x3", "f8"),
-            ("x4", "f8"),
+            *((f"x{k}", "f8") for k in range(5)),
         ],
     )
 )
