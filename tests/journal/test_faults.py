@@ -25,7 +25,7 @@ from confidence_engine.journal import kinds
 from confidence_engine.journal.log import Journal
 from confidence_engine.journal.reader import RESERVE, Place, Reader, place_of
 
-CUTS = 60
+CUTS = 30
 """Power cuts in a row, per mode, in lives of ten."""
 
 

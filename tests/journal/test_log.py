@@ -268,6 +268,15 @@ def test_a_reader_that_stands_still_holds_nobody_up(place: Place) -> None:
     reader.close()
 
 
+@pytest.mark.parametrize("full", [False, True])
+def test_a_full_journal_waits_for_the_disk_at_each_commit(tmp_path: Path, full: bool) -> None:
+    journal = begin(place_of(tmp_path, "probe"), full=full)
+    with journal.engine.connect() as c:
+        told = [c.exec_driver_sql(f"PRAGMA {name}").scalar_one() for name in ("journal_mode", "synchronous")]
+    assert told == ["wal", 2 if full else 1]
+    journal.close()
+
+
 @pytest.fixture
 def sealed(place: Place) -> Iterator[Place]:
     """A journal on a medium that takes no more writing: bound read only where we may, else without write rights."""
