@@ -247,6 +247,7 @@ def test_a_journal_cut_back_or_begun_anew_is_told_anew(tmp_path: Path) -> None:
     rebuild(tmp_path)
     assert rows(tmp_path) == cut
     place.folder.rename(tmp_path / "gone")
+    place.anchor.unlink()
     assert project(tmp_path) == []
     assert not any(rows(tmp_path).values())
     other = Agent(tmp_path, "futures", 5)
