@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -26,40 +27,40 @@ _SIGNAL = {
 }  # fmt: skip
 
 
-def _engine(home: Path, database: str | None) -> sa.Engine:
-    return engine_of(database or sqlite_url(home / TABLES_FILE))
+@pytest.fixture
+def engine(tmp_path: Path, database: str | None) -> Iterator[sa.Engine]:
+    made = engine_of(database or sqlite_url(tmp_path / TABLES_FILE))
+    yield made
+    made.dispose()
 
 
-def test_the_first_revision_has_the_ten_tables_and_no_orders(tmp_path: Path, database: str | None) -> None:
-    engine = _engine(tmp_path, database)
+def test_the_first_revision_has_the_ten_tables_and_no_orders(engine: sa.Engine) -> None:
     upgrade(engine, "tables", "0001")
     names = set(sa.inspect(engine).get_table_names())
     assert names == {*_FIRST, "tables_version"}
-    engine.dispose()
 
 
-def test_the_last_revision_is_what_the_code_wants(tmp_path: Path, database: str | None) -> None:
-    engine = _engine(tmp_path, database)
+def test_the_last_revision_is_what_the_code_wants(engine: sa.Engine) -> None:
     upgrade(engine, "tables")
     with engine.connect() as c:
         context = MigrationContext.configure(c, opts={"version_table": "tables_version"})
         assert compare_metadata(context, TABLES) == []
         for name in TABLES.tables:
             named = {one["name"] for one in sa.inspect(c).get_check_constraints(name)}
-            wanted = {one.name for one in TABLES.tables[name].constraints if isinstance(one, sa.CheckConstraint)}
-            assert named == wanted, name
-    engine.dispose()
+            table = TABLES.tables[name]
+            asked = {*table.constraints, *(one for column in table.c for one in column.constraints)}
+            assert named == {one.name for one in asked if isinstance(one, sa.CheckConstraint)}, name
 
 
-def test_rows_of_the_first_revision_survive_until_they_are_told_anew(tmp_path: Path, database: str | None) -> None:
-    engine = _engine(tmp_path, database)
+def test_rows_of_the_first_revision_survive_until_they_are_told_anew(
+    tmp_path: Path, database: str | None, engine: sa.Engine
+) -> None:  # fmt: skip
     upgrade(engine, "tables", "0001")
     given = {"agents": _AGENT, "cursors": _CURSOR, "signal_logs": _SIGNAL}
     with engine.begin() as c:
         for name, row in given.items():
             c.execute(sa.insert(TABLES.tables[name]), [row])
     upgrade(engine, "tables")
-    engine.dispose()
     found = rows(tmp_path, database)
     for name, row in given.items():
         assert found[name] == [tuple(row.get(column) for column in TABLES.tables[name].c.keys())]  # noqa: SIM118

@@ -16,11 +16,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 from tests.journal.agents import BASE, BEGIN, Agent, rows, shown
+from tests.simulated import played, summary_of
 
 from confidence_engine.cli.app import main
 from confidence_engine.domain.decision import GATE_DAILY_LOSS, GATE_NO_EVIDENCE, GATE_SMALL_GAP
 from confidence_engine.domain.errors import JournalDamaged, JournalUnwritable
 from confidence_engine.domain.units import DAY_NS, HOUR_NS
+from confidence_engine.drivers.replay import play
+from confidence_engine.drivers.scribe import Scribe, begin
 from confidence_engine.evaluate.performance import trades_from_fills
 from confidence_engine.journal import kinds, projector
 from confidence_engine.journal.database import engine_of, sqlite_url
@@ -91,6 +94,35 @@ def test_trades_are_those_that_the_evaluation_finds(tmp_path: Path) -> None:
             assert both["exit_price"] == pytest.approx(trade["exit_price"])
             assert both["entry_price"] == pytest.approx(trade["entry_price"])
     assert [row["status"] for row in whole.values()].count("open") == sum(lots != 0 for lots in one.held)
+
+
+def test_a_replay_has_the_trades_that_its_report_says(tmp_path: Path) -> None:
+    p = played()
+    place = place_of(tmp_path / "agents" / p.config.agent.name, p.config.agent.name)
+    journal = begin(
+        place, p.config, p.sources.instruments, p.tape.streams, p.window, "replay", p.sources.synthetic, reserve=0
+    )
+    scribe = Scribe(journal, p.config, p.sources, p.readings)
+    scribe.end(play(p.config, p.sources.instruments, p.tape.events, keep=scribe.keep), "the end")
+    project(tmp_path)
+    said = summary_of(p)
+    found = shown(tmp_path, "trades")
+    assert len(found) == said["trades"] > 5
+    assert sum(row["fee"] for row in shown(tmp_path, "fills")) == pytest.approx(said["fees_usd"], abs=1e-6)
+    assert sum(row["amount"] for row in shown(tmp_path, "fills") if row["kind"] == "funding") == pytest.approx(
+        said["funding_usd"], abs=1e-6
+    )
+    assert [row["pnl"] for row in found] == pytest.approx(p.made.trades["pnl_usd"].tolist(), abs=1e-6)
+    assert len(shown(tmp_path, "signal_logs")) == said["decisions"]
+    assert len(shown(tmp_path, "orders")) == said["orders"]
+    assert (
+        sum(row["trade_count"] for row in shown(tmp_path, "trade_limits") if row["period_type"] == "day")
+        == (said["entries"])
+    )
+    whole = shown(tmp_path, "enhanced_trades")
+    assert all(row["synthetic"] == 1 and row["params_hash"] == p.config.hash for row in whole)
+    assert all(row["order_id"] and row["confidence"] and row["entry_reason"].startswith("gap") for row in whole)
+    assert all(0.0 < row["leverage"] <= 125.0 for row in whole)
 
 
 def test_fills_orders_and_positions_add_up(tmp_path: Path) -> None:
@@ -247,6 +279,7 @@ def test_a_journal_cut_back_or_begun_anew_is_told_anew(tmp_path: Path) -> None:
     rebuild(tmp_path)
     assert rows(tmp_path) == cut
     place.folder.rename(tmp_path / "gone")
+    place.anchor.unlink()
     assert project(tmp_path) == []
     assert not any(rows(tmp_path).values())
     other = Agent(tmp_path, "futures", 5)

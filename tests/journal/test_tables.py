@@ -1,4 +1,4 @@
-"""What the tables refuse, on both databases: a time that is not one, a word that is none, an owner that is gone."""
+"""What the tables refuse, on both databases: a time that is none, a word that is none, an owner that is not there."""
 
 from __future__ import annotations
 
