@@ -146,7 +146,9 @@ def environment(peer: Peer, folder: Path, known: Mapping[Version, Path], install
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode:
             shutil.rmtree(home, ignore_errors=True)
-            raise Skipped(f"could not be installed: {_last(done.stderr or done.stdout)}")
+            said = done.stderr or done.stdout
+            offline = "the package index did not answer; " if "connection" in said.casefold() else ""
+            raise Skipped(f"could not be installed: {offline}{_last(said)}")
     (home / "ready").touch()
     return python, shown
 
@@ -307,7 +309,7 @@ def shares(rows: Sequence[Row]) -> list[str]:
         events, replay = more[0]["events"], _median(more, "replay")
         lines.append(
             f"{row.peer.name}: {_median(row.turns, 'run'):.3f} CPU s, of which {spent}; {events:,} events, "
-            f"{events / replay / 1e6:.2f} M events / CPU s in the replay, {64 * events / replay / 1e9:.3f} GB/s of events"
+            f"{events / replay / 1e6:.2f} M events / CPU s in the replay, {64 * events / replay / 1e9:.3f} GB/s of them"
         )
         if "pass" in more[0]:
             rate = 64 * events / _median(more, "pass") / 1e9
