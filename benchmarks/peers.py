@@ -77,15 +77,15 @@ PEERS: Final = (
          "others at the next open; laying out makes its bar objects"),
     Peer("backtrader", "with_backtrader.py", (), ("backtrader==1.9.78.123", "numpy", "pandas"), (3, 11), (3, 13),
          EVENTS,
-         "own indicators over the whole series first; Python at every bar; a stop works from the bar after the entry"),
+         "own indicators over the whole series first, then Python at every bar"),
     Peer("backtesting.py", "with_backtesting.py", (), ("backtesting==0.6.6",), (3, 11), (3, 13), EVENTS,
          "averages are arrays by pandas; Python at every bar; its statistics are always made and counted"),
     Peer("freqtrade", "with_freqtrade.py", ("{work}", "{tick}"), ("freqtrade==2026.9",), (3, 11), (3, 13), CANDLES,
          "signals are arrays by pandas, then Python at every candle; its market list is put in by hand because a "
          "backtest asks the exchange for it; the stop is 1 % below the fill instead of the close; no report is made"),
     Peer("vectorbt, Numba", "with_vectorbt.py", ("numba",), ("vectorbt[rust]==1.2.0",), (3, 11), (3, 13), ARRAYS,
-         "signals and portfolio over whole arrays: no order is judged, no account refuses; at most one order a bar, so "
-         "a stop is not looked at in the bar of its entry"),
+         "signals and portfolio over whole arrays: no order is judged, no account refuses; at most one order a bar, "
+         "and where an exit at the open and the stop fall into one bar it takes the stop"),
     Peer("vectorbt, Rust", "with_vectorbt.py", ("rust",), ("vectorbt[rust]==1.2.0",), (3, 11), (3, 13), ARRAYS,
          "the same with its compiled extension forced"),
 )  # fmt: skip
@@ -146,7 +146,9 @@ def environment(peer: Peer, folder: Path, known: Mapping[Version, Path], install
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode:
             shutil.rmtree(home, ignore_errors=True)
-            raise Skipped(f"could not be installed: {_last(done.stderr or done.stdout)}")
+            said = done.stderr or done.stdout
+            offline = "the package index did not answer; " if "connection" in said.casefold() else ""
+            raise Skipped(f"could not be installed: {offline}{_last(said)}")
     (home / "ready").touch()
     return python, shown
 
@@ -306,8 +308,8 @@ def shares(rows: Sequence[Row]) -> list[str]:
         spent = ", ".join(f"{name} {_median(more, name):.3f}" for name in steps)
         events, replay = more[0]["events"], _median(more, "replay")
         lines.append(
-            f"{row.peer.name}: {spent} CPU s; {events:,} events, {events / replay / 1e6:.2f} M events / CPU s in the "
-            f"replay, {64 * events / replay / 1e9:.3f} GB/s of events"
+            f"{row.peer.name}: {_median(row.turns, 'run'):.3f} CPU s, of which {spent}; {events:,} events, "
+            f"{events / replay / 1e6:.2f} M events / CPU s in the replay, {64 * events / replay / 1e9:.3f} GB/s of them"
         )
         if "pass" in more[0]:
             rate = 64 * events / _median(more, "pass") / 1e9

@@ -1,7 +1,7 @@
 """The turn of backtesting.py: a Python method is called at every bar, orders are matched bar by bar.
 
 Amounts are whole, so prices are those of a hundred-thousandth of a coin. Its averages are arrays, made before the
-first bar and shown up to the present one. A stop can fill in the bar of its entry.
+first bar and shown up to the present one.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 Averages and crosses are its own indicators, computed for the whole series first (its `runonce`, the default and the
 faster way). It starts an average from a simple mean; after the warm-up nothing of that is left. Entry and stop are
-parent and child, so the stop works from the bar after the entry.
+parent and child.
 """
 
 from __future__ import annotations

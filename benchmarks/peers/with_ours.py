@@ -1,6 +1,6 @@
 """Our own turn: the averages become scores, the scores a file, the file is imported, and stored bars are replayed.
 
-    with_ours.py BARS WORK cross|every TICK SYNTHETIC
+    with_ours.py BARS WORK cross|every TICK recorded|synthetic
 
 `cross` tells a score only where the averages cross, `every` one at every bar (nought where nothing crosses), so that
 each bar is judged and written with its evidence. Parameters take away what the others do not have (size by strength

@@ -3,7 +3,8 @@
     with_vectorbt.py BARS numba|rust
 
 Signals are made for the whole series and moved to the next bar, where they fill at the open; the stop is a share below
-the fill, chosen so that its level is the common one. One order a bar: a stop is not looked at in the bar of its entry.
+the fill, chosen so that its level is the common one. There is one order a bar, and where an exit at the open and the
+stop fall into the same bar the stop goes first.
 """
 
 from __future__ import annotations
