@@ -79,7 +79,7 @@ def test_a_fault_ends_in_1_and_is_told_with_its_place(home: Path, capsys: pytest
     assert (fault["what"], fault["block"], fault["segment"]) == ("changed", 5, segment.name)
     assert run(home, "verify") == 1
     out = capsys.readouterr().out
-    assert "1 faults" in out
+    assert "1 fault " in out
     assert f"block 5, segment {segment.name}" in out
     assert run(home, "verify", "--agent", "futures") == 0
 
