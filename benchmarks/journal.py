@@ -160,7 +160,7 @@ def year(place: Place, name: str, days: int) -> None:
     print(
         f"{name}, {days} days of {ASSETS} assets: {told}; written in {cpu:.0f} CPU s of this process\n"
         f"   opened in {closed:.2f} s, in {killed:.2f} s where the last day was not anchored\n"
-        f"   walked in {cpu_walk:.1f} CPU s: {size / cpu_walk:.0f} MB and {days * STEPS_A_DAY / cpu_walk:,.0f} blocks a CPU s"
+        f"   walked in {cpu_walk:.1f} CPU s of this process, {size / cpu_walk:.0f} MB a CPU s"
     )
 
 
