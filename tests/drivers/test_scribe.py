@@ -13,8 +13,11 @@ from confidence_engine.domain.units import DAY_NS
 from confidence_engine.drivers import replay
 from confidence_engine.drivers.loop import run
 from confidence_engine.drivers.scribe import Scribe, begin
+from confidence_engine.drivers.snapshot import restore
 from confidence_engine.journal import kinds
 from confidence_engine.journal.reader import Place, Reader, place_of
+from confidence_engine.journal.retire import last_sealed
+from confidence_engine.journal.verify import verify
 from confidence_engine.kernel.out import clear, new_out
 from confidence_engine.kernel.state import state_hash
 
@@ -27,7 +30,7 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> tuple[Place, replay.Res
     p = played()
     place = place_of(tmp_path_factory.mktemp("run"), p.config.agent.name)
     journal = begin(place, p.config, p.sources.instruments, p.tape.streams, p.window, "replay", True, reserve=0)
-    scribe = Scribe(journal, p.config, p.sources, p.readings)
+    scribe = Scribe(journal, p.config, p.sources, p.readings, sealed=True)
     result = replay.play(p.config, p.sources.instruments, p.tape.events, keep=scribe.keep)
     scribe.end(result, "end of the replay")
     return place, result
@@ -122,3 +125,16 @@ def test_a_block_holds_one_day(written: tuple[Place, replay.Result]) -> None:
         if block.events:
             events = np.frombuffer(reader.read(block), EVENT)
             assert len(set((events["ts_known"] // DAY_NS).tolist())) == 1
+
+
+def test_its_end_is_sealed_and_goes_on_from_there(written: tuple[Place, replay.Result]) -> None:
+    place, result = written
+    found = last_sealed(Reader(place))
+    assert found is not None
+    sealed, data = found
+    assert sealed.event == int(result.state.head[0].steps)
+    p = played()
+    state, venue = replay.initial(p.config, p.sources.instruments)
+    restore(data, state, venue)
+    assert state_hash(state) == state_hash(result.state)
+    assert verify(place).sound

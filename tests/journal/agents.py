@@ -26,7 +26,7 @@ from confidence_engine.domain.decision import (
 )
 from confidence_engine.domain.event import CORPORATE, EVENT_SCHEMA, FILL, FUNDING, LIQUIDATION, timer_events
 from confidence_engine.domain.order import INTENT, INTENT_AMEND, INTENT_CANCEL, INTENT_SUBMIT
-from confidence_engine.domain.record import ENTRY, EQUITY
+from confidence_engine.domain.record import ENTRY, EQUITY, LESSON, MARKED
 from confidence_engine.domain.units import DAY_NS, HOUR_NS, SECOND_NS, format_time
 from confidence_engine.journal import kinds
 from confidence_engine.journal.database import engine_of, sqlite_url
@@ -37,7 +37,9 @@ from confidence_engine.journal.tables import TABLES, TABLES_FILE
 __all__ = ["BASE", "BEGIN", "LAYOUTS", "Agent", "rows", "shown"]
 
 BEGIN = 19_000 * DAY_NS
-LAYOUTS = {"DECISION": DECISION, "INTENT": INTENT, "ENTRY": ENTRY, "EQUITY": EQUITY}
+LAYOUTS = {
+    "DECISION": DECISION, "INTENT": INTENT, "ENTRY": ENTRY, "EQUITY": EQUITY, "MARKED": MARKED, "LESSON": LESSON,
+}  # fmt: skip
 _LOTS, _MULTIPLIERS = (0.001, 1.0), (1.0, 10.0)
 BASE = [lot * multiplier for lot, multiplier in zip(_LOTS, _MULTIPLIERS, strict=True)]
 """Base quantity of a lot of each asset."""

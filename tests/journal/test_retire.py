@@ -10,13 +10,16 @@ import msgspec
 import numpy as np
 import pytest
 import sqlalchemy as sa
+from tests.journal.agents import Agent, rows
 from tests.journal.small import START, day, filled
 
 from confidence_engine.domain.errors import JournalDamaged, JournalUnwritable
-from confidence_engine.domain.units import DAY_NS
+from confidence_engine.domain.units import DAY_NS, HOUR_NS
 from confidence_engine.journal import faults, kinds
+from confidence_engine.journal.carry import LIMIT_GATES
 from confidence_engine.journal.disk import Disk
 from confidence_engine.journal.log import Journal, reopen
+from confidence_engine.journal.projector import project, rebuild
 from confidence_engine.journal.reader import Place, Reader
 from confidence_engine.journal.retire import RETENTION_NS, last_sealed, retire, seal
 from confidence_engine.journal.retired import BULKY, Retired, snapshots_of
@@ -38,6 +41,17 @@ def grown(place: Place) -> Journal:
             seal(journal, STATE + b"40", {"day": 40})
         day(journal, START + k * DAY_NS, rng, 6)
     return journal
+
+
+def limited(decision: np.void) -> bool:
+    """Whether a limit refused it."""
+    return any(int(decision["gates"]) >> bit & 1 for bit in LIMIT_GATES.values())
+
+
+def news(earlier: np.ndarray, asset: int) -> bool:
+    """Whether an asset's next decision says something of a limit: it is the first, or the one before was refused."""
+    mine = earlier[earlier["asset"] == asset]
+    return len(mine) == 0 or limited(mine[-1])
 
 
 def counted(place: Place) -> dict[int, int]:
@@ -85,6 +99,7 @@ def test_what_was_put_is_committed_before_a_state_of_it_is_sealed(place: Place) 
 def test_whole_days_behind_the_last_state_go_and_all_else_stays(place: Place) -> None:
     journal = grown(place)
     before, blocks = counted(place), list(Reader(place).blocks())
+    decisions = Reader(place).rows(kinds.DECISION)
     told = retire(journal, FAR)
     assert told is not None
     limit = START + (DAYS - 1) * DAY_NS + 5 * (DAY_NS // 24) - RETENTION_NS
@@ -98,8 +113,10 @@ def test_whole_days_behind_the_last_state_go_and_all_else_stays(place: Place) ->
     assert sum(gone.values()) == told.removed
     assert after[kinds.RETIRED] == 1
     kept = Reader(place).rows(kinds.DECISION, 0, told.end_record)
-    assert len(kept) > 0
-    assert (kept["gates"] == 0).all()
+    were = decisions[: int(np.searchsorted(decisions["seq"], kept["seq"][-1], "right"))]
+    stay = [one for k, one in enumerate(were) if one["gates"] == 0 or limited(one) or news(were[:k], one["asset"])]
+    assert kept["seq"].tolist() == [int(one["seq"]) for one in stay]
+    assert 0 < len(kept) < len(were)
     assert list(Reader(place).blocks())[: len(blocks)] == blocks
     found = verify(place)
     assert (found.faults, found.notes) == ([], [])
@@ -251,3 +268,22 @@ def test_a_segment_brought_back_from_an_archive_is_checked_as_ever(place: Place,
     name = sorted(told.segments)[2]
     (place.segments / name).write_bytes(held[name][:-1] + b"\xff")
     assert [(one.what, one.segment) for one in verify(place).faults] == [(faults.CHANGED, name)]
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_the_tables_told_anew_after_it_are_those_from_before(tmp_path: Path, seed: int) -> None:
+    agent = Agent(tmp_path, "hybrid", seed)
+    agent.live(300, 6 * HOUR_NS)  # 75 days
+    seal(agent.journal, STATE, {})
+    agent.live(4)
+    project(tmp_path)
+    before = rows(tmp_path)
+    told = retire(agent.journal, FAR)
+    agent.close()
+    assert told is not None
+    assert told.removed > 50
+    assert verify(agent.journal.place).sound
+    rebuild(tmp_path)
+    after = rows(tmp_path)
+    assert {name for name in before if name != "cursors" and before[name] != after[name]} == set()
+    assert len(before["risk_events"]) > 20

@@ -126,7 +126,7 @@ def _scribe(
     else:
         full, reserve = config.journal.full, config.journal.reserve_mb << 20
         journal = begin(where, *given, "agent", sources.synthetic, full=full, reserve=reserve)
-    return Scribe(journal, config, sources, readings)
+    return Scribe(journal, config, sources, readings, sealed=not isinstance(where, Path))
 
 
 def _note_warmup(config: Config, sources: Sources, start_ns: int) -> None:

@@ -26,11 +26,13 @@ from confidence_engine.domain.record import ENTRY, EQUITY, LESSON, MARKED
 from confidence_engine.domain.units import format_time
 from confidence_engine.drivers.replay import Result, told_about
 from confidence_engine.drivers.revision import code_revision
+from confidence_engine.drivers.snapshot import snapshot
 from confidence_engine.drivers.sources import Sources
 from confidence_engine.feeds.assemble import Streams, Window
 from confidence_engine.journal import kinds
 from confidence_engine.journal.log import Journal, create
 from confidence_engine.journal.reader import Genesis, Place
+from confidence_engine.journal.retire import seal
 from confidence_engine.kernel.out import Out
 from confidence_engine.kernel.state import STATE_SCHEMA
 from confidence_engine.text.reading import Readings, Verdict
@@ -88,8 +90,10 @@ def stepped(first: int, events: np.ndarray, out: Out) -> np.ndarray:
 class Scribe:
     """Writes one replayed run: hand `keep` to `replay.play`, then call `end`."""
 
-    def __init__(self, journal: Journal, config: Config, sources: Sources, readings: Readings) -> None:
-        self.journal = journal
+    def __init__(
+        self, journal: Journal, config: Config, sources: Sources, readings: Readings, sealed: bool = False
+    ) -> None:  # fmt: skip
+        self.journal, self._sealed = journal, sealed
         self._documents = list(_documents(config, sources, readings))
         self._written = 0
 
@@ -118,13 +122,16 @@ class Scribe:
         self.journal.commit()
 
     def end(self, result: Result, why: str) -> None:
-        """The last equity row, what was counted, and the end; then the anchor."""
+        """The last equity row, the state sealed where that was asked for, the end with what was counted; anchored."""
         journal = self.journal
         event, now_ns = journal.next_event - 1, int(result.state.head[0].now_ns)
         if result.state.head[0].last_equity_ns != now_ns:  # else the step has said it, and it is written
             for kind, rows in ((kinds.EQUITY, result.equities), (kinds.MARKED, result.marks)):
                 for row in rows[rows["ts_ns"] == now_ns]:
                     journal.put(kind, event, now_ns, row.tobytes())
+        if self._sealed:
+            facts = {"equity": float(result.state.head[0].equity), "at": format_time(now_ns)}
+            seal(journal, snapshot(result.state, result.venue), facts)
         counted = {"judged": result.judged, "degraded": result.degraded, "refusals": result.refusals}
         journal.put(kinds.ENDED, event, now_ns, payload={"why": why, "events": journal.next_event} | counted)
         journal.close()

@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from confidence_engine.domain.errors import DataMissing, DataRefused
 from confidence_engine.journal.database import engine_of, is_postgres
 from confidence_engine.journal.reader import Place, Reader
+from confidence_engine.journal.retired import snapshots_of
 from confidence_engine.journal.schema import BLOCK, JOURNAL, RECORD
 
 __all__ = ["forget"]
@@ -31,5 +32,6 @@ def forget(place: Place) -> bool:
                 c.execute(sa.delete(table).where(table.c.name == place.name))
         engine.dispose()
     place.anchor.unlink(missing_ok=True)
+    shutil.rmtree(snapshots_of(place), ignore_errors=True)
     shutil.rmtree(place.folder)
     return True

@@ -19,21 +19,23 @@ import sqlalchemy as sa
 
 from confidence_engine.domain.errors import JournalDamaged
 from confidence_engine.journal import kinds
+from confidence_engine.journal.carry import LIMIT_GATES
 from confidence_engine.journal.chain import Block, Record, records_hash
 from confidence_engine.journal.disk import Disk
 from confidence_engine.journal.reader import Place, Reader
 from confidence_engine.journal.schema import RECORD
 
 __all__ = [
-    "BULKY", "SNAPSHOTS", "Kept", "Retired", "Sealed", "bulky", "finish", "gates_of", "kept_of", "last_retired",
-    "retirements", "seals", "snapshots_of",
+    "BULKY", "SNAPSHOTS", "Kept", "Retired", "Sealed", "Sieve", "finish", "kept_of", "last_retired", "retirements",
+    "seals", "snapshots_of",
 ]  # fmt: skip
 
 _T = TypeVar("_T")
 SNAPSHOTS: Final = "snapshots"
 _AT_A_TIME: Final = 20_000
 BULKY: Final = (kinds.DOCUMENT, kinds.DECISION, kinds.MARKED, kinds.LESSON)
-"""Kinds that are let go; of decisions only those that a gate refused, so that every trade keeps its reason."""
+"""Kinds that are let go; of decisions only some, see `Sieve`."""
+_LIMITS: Final = sum(1 << bit for bit in LIMIT_GATES.values())
 
 
 class Sealed(msgspec.Struct, frozen=True):
@@ -106,21 +108,31 @@ def _read(record: Record, kind: type[_T]) -> _T:
         raise JournalDamaged(f"record {record.id} ({name}) cannot be read: {error}") from error
 
 
-def bulky(record: Record, gates: tuple[int, str]) -> bool:
-    """Whether a record is let go; `gates` is where in a decision's body its gates stand, and their type."""
-    if record.kind == kinds.DECISION:
-        at, code = gates
-        return bool(np.frombuffer(record.body, code, 1, at)[0] != 0)
-    return record.kind in BULKY
+class Sieve:
+    """What of a retirement's records is let go, asked record by record in the order of their ids.
 
+    Of decisions stay those that entered, so that every trade keeps its reason; those that a limit refused, each with
+    the next of its asset, so that the tables' risk events begin, count and end as before; and the first of every asset.
+    What has gone already changes no answer, so a removal that was cut off can be gone on with.
+    """
 
-def gates_of(reader: Reader) -> tuple[int, str]:
-    """Byte of the field `gates` in the body of a decision of this journal, and its type."""
-    fields = reader.genesis().layout(kinds.DECISION).fields
-    if fields is None or "gates" not in fields:
-        raise JournalDamaged(f"{reader.place.folder}: its decisions have no gates")
-    kind, at = fields["gates"][:2]
-    return at, kind.str
+    def __init__(self, reader: Reader) -> None:
+        fields = reader.genesis().layout(kinds.DECISION).fields
+        if fields is None or not {"gates", "asset"} <= set(fields):
+            raise JournalDamaged(f"{reader.place.folder}: its decisions have no gates or no asset")
+        self._gates, self._asset = fields["gates"][:2], fields["asset"][:2]
+        self._refused: dict[int, bool] = {}
+
+    def lets_go(self, record: Record) -> bool:
+        """Whether the record goes."""
+        if record.kind != kinds.DECISION:
+            return record.kind in BULKY
+        gates, asset = (
+            int(np.frombuffer(record.body, kind, 1, at)[0]) for kind, at in (self._gates, self._asset)
+        )  # fmt: skip
+        refused, before = bool(gates & _LIMITS), self._refused.get(asset, True)
+        self._refused[asset] = refused
+        return gates != 0 and not refused and not before
 
 
 def finish(reader: Reader, engine: sa.Engine, disk: Disk, said: Callable[[], object]) -> Retired | None:
@@ -158,11 +170,11 @@ def _rows_left(reader: Reader, engine: sa.Engine, last: Retired) -> bool:
 
 def _remove_rows(reader: Reader, engine: sa.Engine, last: Retired) -> None:
     """All bulky records of the blocks of a retirement, those of 20,000 ids a transaction."""
-    gates = gates_of(reader)
+    sieve = Sieve(reader)
     gone = sa.delete(RECORD).where(RECORD.c.name == reader.place.name, RECORD.c.id == sa.bindparam("gone"))
     for first in range(last.first_record, last.end_record, _AT_A_TIME):
         end = min(first + _AT_A_TIME, last.end_record)
-        ids = [{"gone": one.id} for one in reader.records(*BULKY, first=first, end=end) if bulky(one, gates)]
+        ids = [{"gone": one.id} for one in reader.records(*BULKY, first=first, end=end) if sieve.lets_go(one)]
         if ids:
             with engine.begin() as c:
                 c.execute(gone, ids)
@@ -170,10 +182,10 @@ def _remove_rows(reader: Reader, engine: sa.Engine, last: Retired) -> None:
 
 def kept_of(reader: Reader, blocks: list[Block]) -> Iterator[Kept]:
     """What would be left of each of these blocks, which follow on each other, that would lose records."""
-    gates = gates_of(reader)
+    sieve = Sieve(reader)
     rows = reader.records(first=blocks[0].first_record, end=blocks[-1].end_record)
     for block in blocks:
         records = list(itertools.islice(rows, block.records))
-        stay = [one for one in records if not bulky(one, gates)]
+        stay = [one for one in records if not sieve.lets_go(one)]
         if len(stay) < len(records):
             yield Kept(block.number, len(records) - len(stay), records_hash(stay).hex())
