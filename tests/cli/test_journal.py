@@ -187,3 +187,43 @@ def test_old_days_are_let_go_and_the_rest_is_sound(tmp_path: Path, capsys: pytes
     assert told["retired_events"] == 9 * 18
     first = pl.read_parquet(tmp_path / "out" / "events" / "BAR.parquet")["ts_known"][0]
     assert first == START + 9 * DAY_NS + 1
+
+
+def test_a_journal_at_fault_or_not_anchored_is_not_thinned(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (name, *_) = sorted(one.name for one in (home / "agents").iterdir())
+    folder = home / "agents" / name
+    anchor = (folder / "anchor.json").read_bytes()
+    before = {path: path.read_bytes() for path in sorted((folder / "journal/segments").iterdir())}
+    (folder / "anchor.json").unlink()
+    assert run(home, "retire", "--agent", name, "--before", "2030-01-01") == 3
+    assert "its end is not anchored" in capsys.readouterr().err
+    assert not (folder / "anchor.json").exists()
+    (folder / "anchor.json").write_bytes(anchor)
+    first = next(iter(before))
+    first.write_bytes(before[first][:-1] + bytes([before[first][-1] ^ 1]))
+    assert run(home, "retire", "--agent", name, "--before", "2030-01-01") == 3
+    assert "it has faults" in capsys.readouterr().err
+    assert {path.name for path in (folder / "journal/segments").iterdir()} == {path.name for path in before}
+
+
+def test_one_agent_that_never_began_hides_no_other(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (home / "agents/early/journal").mkdir(parents=True)
+    assert run(home, "verify") == 0
+    out = capsys.readouterr()
+    assert "early" in out.err
+    assert "sound" in out.out
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["postgres://u:SECRET@h/x", "mysql://h/x", "garbage:SECRET", "", "postgresql://h", "postgresql://u:pa@h:SECRET@h/x",
+     "postgresql://u@h/x?password=SECRET", "postgresql+asyncpg://h/x"],
+)  # fmt: skip
+def test_a_database_that_is_none_is_refused_and_not_repeated(
+    url: str, home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert app.main(["--home", str(home), "--database", url, "journal", "verify"]) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert "postgresql://user@host/name" in err or "PGPASSWORD" in err
+    assert "SECRET" not in err

@@ -278,3 +278,24 @@ def test_a_broken_table_is_damage(home: Path) -> None:
     for table in ("trades", "marks"):
         with pytest.raises(StoreDamaged, match=rf"{table}\.parquet cannot be read"):
             read_rows(folder, table)
+
+
+@pytest.mark.usefixtures("quick")
+def test_an_agents_journal_is_no_run_and_a_runs_own_stays_with_it(tmp_path: Path) -> None:
+    agent = tmp_path / "agent"
+    (agent / "journal").mkdir(parents=True)
+    (agent / "anchor.json").write_text("{}", encoding="utf-8")
+    with pytest.raises(UsageError, match="no part of a run"):
+        write(agent)
+    assert sorted(one.name for one in agent.iterdir()) == ["anchor.json", "journal"]
+    run = tmp_path / "run"
+    write(run)
+    shutil.copytree(agent / "journal", run / "journal")
+    shutil.copy(agent / "anchor.json", run / "anchor.json")
+    write(run)  # the same run again, without --journal
+    assert (run / "journal").is_dir()
+    summary = json.loads((run / "summary.json").read_text("utf-8"))
+    (run / "summary.json").write_text(json.dumps(summary | {"state_hash": "another"}), encoding="utf-8")
+    with pytest.raises(UsageError, match="the journal of another run"):
+        write(run)
+    assert (run / "journal").is_dir()

@@ -11,7 +11,7 @@ import pytest
 import sqlalchemy as sa
 from tests.simulated import played
 
-from confidence_engine.domain.errors import DataMissing, UsageError
+from confidence_engine.domain.errors import DataMissing, JournalDamaged, UsageError
 from confidence_engine.domain.order import WHY_ENTRY
 from confidence_engine.drivers import replay
 from confidence_engine.drivers.scribe import Scribe, begin
@@ -133,9 +133,14 @@ def test_what_was_retired_is_said(place: Place, tmp_path: Path) -> None:
 def test_ids() -> None:
     assert split_id("futures:12", ["hybrid", "futures"]) == ("futures", 12)
     assert split_id("12", ["hybrid"]) == ("hybrid", 12)
-    for text, agents in (("12", ["a", "b"]), ("12", []), ("futures:x", ["futures"]), ("", ["futures"])):
+    for text, agents in (("12", ["a", "b"]), ("futures:x", ["futures"]), ("", ["futures"])):
         with pytest.raises(UsageError):
             split_id(text, agents)
+
+
+def test_no_journal_at_all_is_missing_data() -> None:
+    with pytest.raises(DataMissing, match="no agent here has a journal"):
+        split_id("12", [])
 
 
 def test_agents_are_those_with_a_journal(place: Place, tmp_path: Path) -> None:
@@ -146,3 +151,18 @@ def test_agents_are_those_with_a_journal(place: Place, tmp_path: Path) -> None:
 
 def test_it_needs_nothing_but_json(place: Place) -> None:
     msgspec.json.encode(reconstruct(place, int(entered()[0]["seq"])))
+
+
+def test_a_changed_block_proves_nothing(place: Place, tmp_path: Path) -> None:
+    shutil.copytree(place.anchor.parent, tmp_path / "futures")
+    mine = place_of(tmp_path / "futures", "futures")
+    seq = int(entered()[0]["seq"])
+    record = reconstruct(mine, seq)["proof"]["record"]
+    body = next(one.body for one in Reader(mine).records(kinds.DECISION) if one.id == record)
+    engine = engine_of(mine.database)
+    with engine.begin() as c:
+        changed = body[:-8] + np.float64(9.0).tobytes()
+        c.execute(sa.update(RECORD).where(RECORD.c.id == record).values(body=changed))
+    engine.dispose()
+    with pytest.raises(JournalDamaged, match="is not what was committed"):
+        reconstruct(mine, seq)

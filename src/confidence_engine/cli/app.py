@@ -96,6 +96,10 @@ def _options(
     """Measure the gap between what is said and what the price has done, and how far that may be trusted."""
     del version  # its callback has already answered
     ctx.obj = home
+    if database is not None:
+        from confidence_engine.journal.database import check_url
+
+        database = check_url(database)
     ctx.meta["database"] = database
     if ctx.invoked_subcommand is None:
         note(ctx.get_help())

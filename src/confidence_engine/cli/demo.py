@@ -59,7 +59,8 @@ def demo(
     configs = [load(path) for path in write_agents(folder / "config", told.underlyings, told.ticks, WARMUP_DAYS)]
     store = Store(folder)
     _fill(store, told, f"world of seed {seed}, {days} days to {format_time(end)}")
-    places = [place_of(folder / "agents" / config.agent.name, config.agent.name, database(ctx)) for config in configs]
+    at = [(one.agent.name, database(ctx) or one.journal.database or None) for one in configs]
+    places = [place_of(folder / "agents" / name, name, server) for name, server in at]
     ran = [_agent(config, store, start, end, folder, place) for config, place in zip(configs, places, strict=True)]
     project(folder, database(ctx))
     config, (run, summary) = configs[-1], ran[-1]
@@ -70,10 +71,11 @@ def demo(
     payload = {"simulated": True, "seed": seed, "replay": summary, "without_information": silent, "decision": shown}
     payload |= {"folder": run, "agents": {one["agent"]: one for _, one in ran}, "home": folder}
     tables = [summary_table(one, where) for where, one in ran] if not as_json else []
-    emit(as_json, payload, lambda: _page(tables, summary, silent, shown, _next(folder, run, summary)))
+    asked = _next(folder, run, summary, database(ctx) is not None)
+    emit(as_json, payload, lambda: _page(tables, summary, silent, shown, asked))
 
 
-def _next(folder: Path, run: Path, summary: dict[str, Any]) -> str:
+def _next(folder: Path, run: Path, summary: dict[str, Any], server: bool) -> str:
     """What to look at now: any decision from its journal, the tables by their own tool, the proof."""
     import polars as pl
 
@@ -86,7 +88,7 @@ def _next(folder: Path, run: Path, summary: dict[str, Any]) -> str:
         "the record of this run, to be asked and proved:",
         f"  confidence --home {folder} why {summary['agent']}:{last}",
         f"  confidence --home {folder} journal verify",
-        f'  sqlite3 {folder}/enhanced_trading.db "{question}"',
+        f'  psql URL -c "{question}"' if server else f'  sqlite3 {folder}/enhanced_trading.db "{question}"',
     ])  # fmt: skip
 
 

@@ -5,13 +5,14 @@ The journals of a home are those of its agents; that of a replay lies in the run
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
 from confidence_engine.cli.show import Json, database, emit, grid, home, note
-from confidence_engine.domain.errors import DataMissing, UsageError
+from confidence_engine.domain.errors import DataMissing, JournalDamaged, UsageError
 from confidence_engine.domain.units import parse_time
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = ["export_journal", "retire_journal", "show_stats", "verify_journals"]
 
+_T = TypeVar("_T")
 Agent = Annotated[str | None, typer.Option(help="One agent of the home; without it, all.")]
 Run = Annotated[
     str | None, typer.Option(help="A replay made with --journal: its name, the start of it, or its folder.")
@@ -30,7 +32,9 @@ def verify_journals(ctx: typer.Context, agent: Agent = None, run: Run = None, as
     """Check that journals are what was committed, and where not; exit code 1 on any fault."""
     from confidence_engine.journal.verify import verify
 
-    found = [verify(place) for place in _places(ctx, agent, run)]
+    found = [one for one in (_there(place, verify) for place in _places(ctx, agent, run)) if one is not None]
+    if not found:
+        raise DataMissing("none of these agents has a journal yet")
     emit(as_json, {"journals": [_payload(one) for one in found]}, lambda: _table(found))
     for one in found:
         for text in one.notes:
@@ -62,7 +66,8 @@ def show_stats(ctx: typer.Context, agent: Agent = None, run: Run = None, as_json
     from confidence_engine.journal.reader import Reader
     from confidence_engine.journal.stats import stats
 
-    found = [stats(Reader(place)) for place in _places(ctx, agent, run)]
+    seen = (_there(place, lambda one: stats(Reader(one))) for place in _places(ctx, agent, run))
+    found = [one for one in seen if one is not None]
 
     def table() -> Any:
         from rich.console import Group
@@ -83,12 +88,20 @@ def retire_journal(
     """Let go of old days that a sealed state stands for; never of the last 30 days."""
     from confidence_engine.journal.log import reopen
     from confidence_engine.journal.retire import retire
+    from confidence_engine.journal.verify import verify
 
-    journal = reopen(_one(ctx, agent, None))
+    place, before_ns = _one(ctx, agent, None), parse_time(before)
+    found = verify(place)
+    if not found.sound or not found.anchored:
+        why = "it has faults" if not found.sound else "its end is not anchored"
+        raise JournalDamaged(f"{place.folder}: {why}, so nothing is retired; see `confidence journal verify`")
+    journal = reopen(place, reserve=0)
     try:
-        told = retire(journal, parse_time(before), keep)
+        if journal.recovered is not None:
+            note(f"{place.name}: what the power had not let arrive was taken out: {journal.recovered}")
+        told = retire(journal, before_ns, keep)
     finally:
-        journal.close()
+        journal.abandon()
     if told is None:
         note("nothing goes: no sealed state stands for whole days that are old enough")
         emit(as_json, {"retired": None}, lambda: None)
@@ -99,6 +112,15 @@ def retire_journal(
     }  # fmt: skip
     rows = [("segments", len(told.segments)), ("records", told.removed), ("snapshots", len(told.snapshots))]
     emit(as_json, {"retired": payload}, lambda: grid(("retired", ""), rows))
+
+
+def _there(place: Place, look: Callable[[Place], _T]) -> _T | None:
+    """What is seen of a journal; one that was never begun is told beside and does not keep the others from sight."""
+    try:
+        return look(place)
+    except DataMissing as error:
+        note(str(error))
+        return None
 
 
 def _places(ctx: typer.Context, agent: str | None, run: str | None) -> list[Place]:

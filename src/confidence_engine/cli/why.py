@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from confidence_engine.cli.show import Json, database, emit, grid, home
+from confidence_engine.domain.errors import UsageError
 
 __all__ = ["why"]
 
@@ -28,7 +29,9 @@ def why(
 
     if run is not None:
         folder, summary = find_run(home(ctx), run)
-        _, seq = split_id(decision, [summary["agent"]])
+        agent, seq = split_id(decision, [summary["agent"]])
+        if agent != summary["agent"]:
+            raise UsageError(f"{decision!r}: that run is of the agent {summary['agent']}")
         place = place_of(folder, summary["agent"])
     else:
         agent, seq = split_id(decision, agents_of(home(ctx)))

@@ -12,6 +12,7 @@ import hashlib
 import importlib
 import os
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final, NamedTuple
 
@@ -195,10 +196,8 @@ def _agree(config: Config, leaves: dict[Spot, Leaf]) -> None:
         refuse("agent", "symbols", "two names of one instrument")
     if any("@" in symbol and not symbol.endswith(f"@{agent.venue}") for symbol in agent.symbols):
         refuse("agent", "symbols", f"an agent trades at one venue, {agent.venue}")
-    if "@" in config.journal.database and ":" in config.journal.database.partition("://")[2].partition("@")[0]:
-        refuse("journal", "database", "a password does not stand in a config; PGPASSWORD or ~/.pgpass hold it")
-    if config.journal.database and not config.journal.database.startswith("postgresql://"):
-        refuse("journal", "database", "wanted postgresql://user@host/name, or nothing for a file in the home")
+    if config.journal.database:
+        _check_server(config.journal.database, refuse)
     gap = config.kernel.divergence
     alone = gap.kappa * gap.reaction_clip
     if gap.trigger * (1.0 - gap.volume_reach) <= alone:
@@ -216,6 +215,21 @@ def _agree(config: Config, leaves: dict[Spot, Leaf]) -> None:
     for section, key, step in (("agent", "interval", agent.interval_ns), ("timing", "grid", config.timing.grid_ns)):
         if DAY_NS % step:
             refuse(section, key, "must divide a day, or its steps would fall at other times every day")
+
+
+def _check_server(url: str, refuse: Callable[[str, str, str], None]) -> None:
+    """A config names a PostgreSQL database and no password."""
+    import sqlalchemy as sa
+
+    from confidence_engine.journal.database import check_url
+
+    try:
+        found = sa.make_url(check_url(url))
+    except UsageError as error:
+        refuse("journal", "database", str(error))
+        return
+    if found.password is not None:
+        refuse("journal", "database", "a password does not stand in a config; PGPASSWORD or ~/.pgpass hold it")
 
 
 def secret(name: str) -> str:

@@ -16,9 +16,12 @@ from sqlalchemy import event
 
 from confidence_engine.domain.errors import UsageError
 
-__all__ = ["engine_of", "is_postgres", "no_room", "sqlite_url", "upgrade"]
+__all__ = ["check_url", "engine_of", "is_postgres", "no_room", "sqlite_url", "upgrade"]
 
 BUSY_S: Final = 30.0
+_SECRETS: Final = frozenset({"password", "sslpassword", "passfile", "sslkey"})
+_UPGRADING: Final = 7_241_995_301
+"""Number of the server's lock under which tables are made: two agents may start at once."""
 DISK_FULL: Final = ("SQLITE_FULL", "SQLITE_IOERR_SHMSIZE", "53100")  # names of SQLite, SQLSTATE of PostgreSQL
 MIGRATIONS: Final = Path(__file__).resolve().parent / "migrations"
 
@@ -37,6 +40,21 @@ def sqlite_url(path: Path, readonly: bool = False) -> str:
 def is_postgres(url: str) -> bool:
     """Whether the URL names a PostgreSQL server."""
     return url.startswith(("postgresql://", "postgresql+psycopg://"))
+
+
+def check_url(url: str) -> str:
+    """The URL of a server, as it was given. Raises UsageError for any other; what was written is not repeated."""
+    wanted = "wanted postgresql://user@host/name"
+    try:
+        found = sa.make_url(url)
+    except (sa.exc.ArgumentError, ValueError):
+        raise UsageError(f"the database's URL cannot be read; {wanted}") from None
+    if found.drivername != "postgresql" or not found.database:
+        raise UsageError(f"the database's URL names no PostgreSQL database; {wanted}")
+    secret = sorted(set(found.query) & _SECRETS)
+    if secret:
+        raise UsageError(f"the database's URL holds {secret[0]}; PGPASSWORD or ~/.pgpass hold a password")
+    return url
 
 
 def engine_of(url: str, full: bool = False) -> sa.Engine:
@@ -80,6 +98,8 @@ def upgrade(engine: sa.Engine, tables: str, revision: str = "head") -> None:
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS / tables))
     with engine.begin() as connection:
+        if engine.dialect.name == "postgresql":
+            connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_UPGRADING)))
         config.attributes["connection"] = connection
         config.attributes["version_table"] = f"{tables}_version"
         command.upgrade(config, revision)

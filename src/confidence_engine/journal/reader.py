@@ -5,6 +5,7 @@ Bytes of a segment beyond the last block were never committed and are never show
 
 from __future__ import annotations
 
+import contextlib
 import uuid
 import weakref
 from collections.abc import Generator, Iterator
@@ -116,9 +117,11 @@ class Reader:
         except (TypeError, ValueError, AttributeError) as error:
             raise JournalDamaged(f"{place.folder}: {row!r} is no journal's id") from error
 
-    def _connected(self) -> sa.Connection:
+    @contextlib.contextmanager
+    def _connected(self) -> Iterator[sa.Connection]:
         try:
-            return self.engine.connect()
+            with self.engine.connect() as c:
+                yield c
         except sa.exc.DatabaseError as error:
             raise JournalDamaged(f"{self.place.folder}: its rows cannot be read: {error.orig}") from error
 

@@ -100,6 +100,8 @@ def write_run(
             if journal is not None:
                 for name in JOURNAL:
                     os.replace(journal / name, part / name)
+            elif (folder / JOURNAL[0]).is_dir():
+                _carry(folder, part, summary)
             part.chmod(0o755)
             _put(part, folder)
         except BaseException:
@@ -108,6 +110,14 @@ def write_run(
     except (OSError, pl.exceptions.PolarsError) as error:
         raise RunError(f"the run could not be written to {folder}: {error}") from error
     return folder
+
+
+def _carry(folder: Path, part: Path, summary: dict[str, Any]) -> None:
+    """The journal of the same run stays. Raises UsageError where it is another run's: it would be lost."""
+    if _summary(folder).get("state_hash") != summary["state_hash"]:
+        raise UsageError(f"{folder} holds the journal of another run; name a new folder, or write it anew by --journal")
+    shutil.copytree(folder / JOURNAL[0], part / JOURNAL[0])
+    shutil.copy2(folder / JOURNAL[1], part / JOURNAL[1])
 
 
 _PART: Final = ".part"
@@ -141,7 +151,8 @@ def refuse_foreign(folder: Path) -> None:
         return
     if not folder.is_dir() or folder.is_symlink():
         raise UsageError(f"{folder} is not a folder; name a new one for the run")
-    strange = sorted(one.name for one in folder.iterdir() if one.name not in (*FILES, *JOURNAL))
+    known = (*FILES, *JOURNAL) if (folder / SUMMARY).is_file() else FILES  # a journal alone is an agent's
+    strange = sorted(one.name for one in folder.iterdir() if one.name not in known)
     if strange:
         raise UsageError(f"{folder} holds {strange[0]!r}, which is no part of a run; name a new folder")
 

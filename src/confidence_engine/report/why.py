@@ -21,7 +21,7 @@ from confidence_engine.domain.finding import FINDING_WORDS, finding_names
 from confidence_engine.domain.order import EXIT_NAMES, INTENT_NAMES, ORDER_NAMES
 from confidence_engine.domain.units import DAY_NS, format_duration, format_time, parse_duration
 from confidence_engine.journal import kinds
-from confidence_engine.journal.chain import Block, Record
+from confidence_engine.journal.chain import Block, Record, block_hash, records_hash
 from confidence_engine.journal.reader import Place, Reader
 from confidence_engine.kernel import regime
 from confidence_engine.report.explain import SHOWN_HALF_LIVES, evidence_lines
@@ -40,6 +40,10 @@ def agents_of(home: Path) -> list[str]:
 def split_id(text: str, agents: list[str]) -> tuple[str, int]:
     """("hybrid", 123) of "hybrid:123"; the bare number will do where there is one agent. Raises UsageError."""
     name, _, number = text.rpartition(":")
+    if number.isdecimal() and not name and not agents:
+        raise DataMissing(
+            "no agent here has a journal; --home names another home, the demo's is `demo` in the default one"
+        )
     if not number.isdecimal():
         raise UsageError(f"{text!r} is no decision; wanted agent:number, as futures:123")
     if not name and len(agents) != 1:
@@ -84,7 +88,7 @@ def reconstruct(place: Place, seq: int) -> dict[str, Any]:
         "params": params["config"],
         "code": genesis.code_revision if upgrade is None else upgrade["code_revision"],
         "versions": genesis.versions,
-        "proof": _proof(record, block, reader),
+        "proof": _proof(record, block, reader, retired),
         "retired": [f"{one['what']}, on {one['at']}" for one in retired],
     }
 
@@ -222,7 +226,15 @@ def _money(row: Any) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _proof(record: Record, block: Block, reader: Reader) -> dict[str, Any]:
+def _proof(record: Record, block: Block, reader: Reader, retired: list[dict[str, Any]]) -> dict[str, Any]:
+    """Where it stands, after its block was hashed anew. Raises JournalDamaged where it is not what was committed."""
+    held = reader.records(first=block.first_record, end=block.end_record)
+    thinned = any(block.number <= one["block"] for one in retired)
+    if block_hash(reader.uuid, block) != block.hash or (not thinned and records_hash(held) != block.records_hash):
+        raise JournalDamaged(
+            f"{reader.place.folder}: block {block.number}, which holds it, is not what was committed; "
+            "see `confidence journal verify`"
+        )
     return {
         "journal": str(reader.uuid), "record": record.id, "event": record.event, "block": block.number,
         "block_hash": block.hash.hex(), "committed": format_time(block.committed_ns),
