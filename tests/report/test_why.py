@@ -109,7 +109,7 @@ def test_what_was_retired_is_said(place: Place, tmp_path: Path) -> None:
     refused = decisions[decisions["gates"] != 0]
     journal = reopen(mine, reserve=0)
     through = journal.last.number
-    gone = [kinds.DOCUMENT, kinds.DECISION]
+    gone = ["document", "decision"]
     said = {"through_block": through, "kinds": gone, "segments": {}}
     journal.put(kinds.RETIRED, journal.next_event - 1, 0, payload=said)
     journal.close()
@@ -120,7 +120,7 @@ def test_what_was_retired_is_said(place: Place, tmp_path: Path) -> None:
     found = reconstruct(mine, int(entered()[-1]["seq"]))
     assert found["headlines"] == []
     assert "headlines may be missing" in found["missing"][0]
-    assert f"up to block {through}" in found["retired"][0]
+    assert f"(document, decision) up to block {through}" in found["retired"][0]
     engine = engine_of(mine.database)
     with engine.begin() as c:
         first = next(r.id for r in Reader(mine).records(kinds.DECISION))

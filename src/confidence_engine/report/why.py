@@ -146,7 +146,7 @@ def _retired(reader: Reader) -> list[dict[str, Any]]:
     found = []
     for record in reader.records(kinds.RETIRED):
         said = msgspec.json.decode(record.payload or b"{}")
-        names = ", ".join(kinds.KIND_NAMES[k] for k in said.get("kinds", ()) if k in kinds.KIND_NAMES)
+        names = ", ".join(said.get("kinds", ()))
         what = f"events and records ({names}) up to block {said.get('through_block')}"
         found.append({"what": what, "at": format_time(record.ts_ns), "block": said.get("through_block")})
     return found
