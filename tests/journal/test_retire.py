@@ -21,9 +21,10 @@ from confidence_engine.journal.disk import Disk
 from confidence_engine.journal.log import Journal, reopen
 from confidence_engine.journal.projector import project, rebuild
 from confidence_engine.journal.reader import Place, Reader
-from confidence_engine.journal.retire import RETENTION_NS, last_sealed, retire, seal
+from confidence_engine.journal.retire import last_sealed, retire, seal
 from confidence_engine.journal.retired import BULKY, Retired, snapshots_of
 from confidence_engine.journal.schema import RECORD
+from confidence_engine.journal.tables import RETENTION_NS
 from confidence_engine.journal.verify import verify
 
 DAYS = 45

@@ -21,19 +21,17 @@ import sqlalchemy as sa
 
 from confidence_engine.domain.errors import DataMissing, JournalDamaged, JournalUnwritable
 from confidence_engine.domain.event import EVENT
-from confidence_engine.domain.units import DAY_NS
 from confidence_engine.journal.carry import Carry
 from confidence_engine.journal.database import engine_of, sqlite_url, upgrade
 from confidence_engine.journal.projection import TOLD, Projection
 from confidence_engine.journal.reader import Place, Reader, place_of
 from confidence_engine.journal.schema import BLOCK, JOURNAL, RECORD
 from confidence_engine.journal.sheet import Sheet, stamp
-from confidence_engine.journal.tables import PROJECTION, RETAINED, TABLES, TABLES_FILE
+from confidence_engine.journal.tables import PROJECTION, RETAINED, RETENTION_NS, TABLES, TABLES_FILE
 
-__all__ = ["BATCH", "LOCK", "RETENTION_NS", "Projected", "project", "rebuild"]
+__all__ = ["BATCH", "LOCK", "Projected", "project", "rebuild"]
 
 LOCK: Final = "projector.lock"
-RETENTION_NS: Final = 30 * DAY_NS
 BATCH: Final = 20_000
 """Records of one transaction at most."""
 WAIT_S: Final = 60.0
@@ -180,10 +178,6 @@ def _opened(place: Place) -> Reader | None:
         reader = Reader(place)
     except DataMissing:
         return None
-    except sa.exc.DatabaseError as error:
-        if "no such table" in str(error.orig) or "does not exist" in str(error.orig):
-            return None
-        raise JournalDamaged(f"{place.folder}: its rows cannot be read: {error.orig}") from error
     query = sa.select(sa.func.count()).select_from(BLOCK).where(BLOCK.c.name == place.name, BLOCK.c.number == 0)
     with reader.engine.connect() as c:
         if c.execute(query).scalar_one():

@@ -105,11 +105,8 @@ class Reader:
         """Let go of the database; done by itself when nobody has the reader any more."""
         row = None
         with self._connected() as c:
-            try:
-                if sa.inspect(c).has_table(JOURNAL.name):  # none yet where the first start was cut off
-                    row = c.execute(sa.select(JOURNAL.c.uuid).where(JOURNAL.c.name == place.name)).scalar_one_or_none()
-            except sa.exc.DatabaseError as error:
-                raise JournalDamaged(f"{self.place.folder}: its rows cannot be read: {error.orig}") from error
+            if sa.inspect(c).has_table(JOURNAL.name):  # none yet where the first start was cut off
+                row = c.execute(sa.select(JOURNAL.c.uuid).where(JOURNAL.c.name == place.name)).scalar_one_or_none()
         if row is None:
             raise DataMissing(f"{place.folder}: the database holds no journal {place.name!r}")
         try:
@@ -127,35 +124,39 @@ class Reader:
 
     def blocks(self, first: int = 0) -> Generator[Block]:
         """Blocks from number `first` on, in order."""
-        columns = [c for c in BLOCK.columns if c.name != "name"]
-        query = sa.select(*columns).where(BLOCK.c.name == self.place.name, BLOCK.c.number >= first)
-        query = query.order_by(BLOCK.c.number)
+        query = self._blocks().where(BLOCK.c.number >= first).order_by(BLOCK.c.number)
         with self._connected() as c, c.execution_options(yield_per=2000).execute(query) as rows:
             for row in rows:
                 yield Block(*row)
 
     def last(self) -> Block:
         """The last block. Raises JournalDamaged where there is none."""
-        columns = [c for c in BLOCK.columns if c.name != "name"]
-        query = sa.select(*columns).where(BLOCK.c.name == self.place.name).order_by(BLOCK.c.number.desc()).limit(1)
-        with self._connected() as c:
-            row = c.execute(query).one_or_none()
-        if row is None:
+        found = self._newest(sa.true())
+        if found is None:
             raise JournalDamaged(f"{self.place.folder}: not a single block")
-        return Block(*row)
+        return found
+
+    def last_with_events(self, number: int) -> Block | None:
+        """The last block up to `number` that holds events, None where none does."""
+        return self._newest(sa.and_(BLOCK.c.number <= number, BLOCK.c.events > 0))
 
     def block_of(self, record: int) -> Block:
         """The block that committed a record. Raises DataMissing where none did."""
-        columns = [c for c in BLOCK.columns if c.name != "name"]
         b = BLOCK.c
-        query = sa.select(*columns).where(
-            b.name == self.place.name, b.first_record <= record, b.first_record + b.records > record
-        )
-        with self._connected() as c:
-            row = c.execute(query.limit(1)).one_or_none()
-        if row is None:
+        found = self._newest(sa.and_(b.first_record <= record, b.first_record + b.records > record))
+        if found is None:
             raise DataMissing(f"{self.place.folder}: no record {record}")
-        return Block(*row)
+        return found
+
+    def _blocks(self) -> sa.Select[Any]:
+        """The blocks of this journal, in the fields' order of `Block`."""
+        return sa.select(*[c for c in BLOCK.columns if c.name != "name"]).where(BLOCK.c.name == self.place.name)
+
+    def _newest(self, such: sa.ColumnElement[bool]) -> Block | None:
+        """The last of such blocks."""
+        with self._connected() as c:
+            row = c.execute(self._blocks().where(such).order_by(BLOCK.c.number.desc()).limit(1)).one_or_none()
+        return None if row is None else Block(*row)
 
     def records(
         self, *kinds: int, first: int = 0, end: int | None = None, backwards: bool = False, limit: int | None = None

@@ -13,8 +13,6 @@ import contextlib
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import sqlalchemy as sa
-
 from confidence_engine.domain.errors import DataMissing, JournalDamaged
 from confidence_engine.domain.event import EVENT
 from confidence_engine.journal.anchor import Anchor, read_anchor
@@ -28,7 +26,6 @@ from confidence_engine.journal.chain import (
     records_hash,
 )
 from confidence_engine.journal.reader import Reader
-from confidence_engine.journal.schema import BLOCK
 
 __all__ = ["Found", "recover"]
 
@@ -71,7 +68,7 @@ def recover(reader: Reader) -> Found:
     if good is None:
         what = f"the events of block {least} are not what was committed, and {_bound(anchor)}"
         raise JournalDamaged(f"{reader.place.folder}: {what}; see `confidence journal verify`")
-    last = good if good.events else _with_events(reader, good.number)
+    last = good if good.events else reader.last_with_events(good.number)
     segment, end = "", 0
     if last is not None:
         segment, end = last.segment, last.position + last.events * EVENT.itemsize
@@ -128,15 +125,6 @@ def _bound(anchor: Anchor | None) -> str:
     if anchor is None:
         return "it is the first"
     return f"the anchor of {anchor.written} has seen {anchor.blocks} blocks"
-
-
-def _with_events(reader: Reader, number: int) -> Block | None:
-    """The last block up to `number` that holds events."""
-    query = sa.select(*[c for c in BLOCK.columns if c.name != "name"])
-    query = query.where(BLOCK.c.name == reader.place.name, BLOCK.c.number <= number, BLOCK.c.events > 0)
-    with reader.engine.connect() as c:
-        row = c.execute(query.order_by(BLOCK.c.number.desc()).limit(1)).one_or_none()
-    return None if row is None else Block(*row)
 
 
 def _cut(reader: Reader, segment: str, end: int) -> None:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -27,12 +27,10 @@ from confidence_engine.journal.log import Journal
 from confidence_engine.journal.reader import Place, Reader
 from confidence_engine.journal.retired import BULKY, Retired, Sealed, finish, kept_of, last_retired, seals, snapshots_of
 from confidence_engine.journal.schema import BLOCK
+from confidence_engine.journal.tables import RETENTION_NS
 from confidence_engine.journal.verify import verify
 
-__all__ = ["RETENTION_NS", "last_sealed", "retire", "seal", "snapshot"]
-
-RETENTION_NS: Final = 30 * DAY_NS
-"""Nothing younger than this before the journal's last event is let go: the tables show as much."""
+__all__ = ["last_sealed", "retire", "seal", "snapshot"]
 
 
 def seal(journal: Journal, state: bytes, facts: dict[str, Any]) -> Sealed:

@@ -25,11 +25,16 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-__all__ = ["PROJECTION", "RETAINED", "TABLES", "TABLES_FILE", "TEN", "stamp_check"]
+from confidence_engine.domain.units import DAY_NS
+
+__all__ = ["PROJECTION", "RETAINED", "RETENTION_NS", "TABLES", "TABLES_FILE", "TEN", "stamp_check"]
 
 TABLES_FILE: Final = "enhanced_trading.db"
 PROJECTION: Final = 2
 """Version of what the rows say: an agent projected by an older one is projected anew at the next start."""
+
+RETENTION_NS: Final = 30 * DAY_NS
+"""How far back from an agent's last event RETAINED tables reach, and what a journal's retirement leaves alone."""
 
 TEN: Final = (
     "enhanced_trades", "signal_logs", "performance_metrics", "heartbeat_logs", "notification_logs", "trade_limits",

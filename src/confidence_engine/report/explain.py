@@ -25,7 +25,7 @@ from confidence_engine.kernel import algos, narrative, regime
 from confidence_engine.kernel.state import State
 from confidence_engine.text.reading import Readings
 
-__all__ = ["evidence_lines", "explain", "headlines", "stories"]
+__all__ = ["action", "evidence_lines", "explain", "headlines", "stories"]
 
 SHOWN_HALF_LIVES: Final = 14.0
 """Half-lives after which a headline is no longer shown: nothing is left of its weight."""
@@ -44,7 +44,7 @@ def explain(
         "symbol": one.symbol,
         "venue": one.venue,
         "at": format_time(at_ns),
-        "action": _action(decision, names),
+        "action": action(decision, names),
         "side": int(decision.side),
         "synthetic": bool(decision.marks & SYNTHETIC),
         "narrative": _narrative(decision),
@@ -87,7 +87,8 @@ def _number(value: float) -> float | None:
     return float(value) if math.isfinite(value) else None
 
 
-def _action(decision: np.record, names: list[str]) -> str:
+def action(decision: np.record, names: list[str]) -> str:
+    """What a decision comes to, in a word or two; `names` are the gates that refused."""
     if not names:
         return "buy" if decision.side > 0 else "sell"
     return "abstain" if decision.gates & (1 << GATE_NO_EVIDENCE) else "stand aside"

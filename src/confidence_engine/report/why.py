@@ -14,7 +14,7 @@ from typing import Any, Final
 import msgspec
 import numpy as np
 
-from confidence_engine.domain.decision import GATE_NO_EVIDENCE, GATE_WORDS, gate_names
+from confidence_engine.domain.decision import GATE_WORDS, gate_names
 from confidence_engine.domain.errors import DataMissing, JournalDamaged, UsageError
 from confidence_engine.domain.event import KIND_NAMES, SYNTHETIC
 from confidence_engine.domain.finding import FINDING_WORDS, finding_names
@@ -24,7 +24,7 @@ from confidence_engine.journal import kinds
 from confidence_engine.journal.chain import Block, Record, block_hash, records_hash
 from confidence_engine.journal.reader import Place, Reader
 from confidence_engine.kernel import regime
-from confidence_engine.report.explain import SHOWN_HALF_LIVES, evidence_lines
+from confidence_engine.report.explain import SHOWN_HALF_LIVES, action, evidence_lines
 
 __all__ = ["agents_of", "reconstruct", "split_id"]
 
@@ -73,7 +73,7 @@ def reconstruct(place: Place, seq: int) -> dict[str, Any]:
         "symbol": asset["symbol"],
         "venue": asset["venue"],
         "synthetic": bool(int(decision.marks) & SYNTHETIC),
-        "action": _action(decision, names),
+        "action": action(decision, names),
         "evidence": evidence_lines(decision),
         "gates": [{"name": name, "why": GATE_WORDS[name]} for name in names],
         "regime": regime.words(int(decision.regime)),
@@ -115,12 +115,6 @@ def _find(reader: Reader, layout: np.dtype[Any], seq: int) -> Record | None:
 def _plain(value: Any) -> Any:
     plain = value.item()
     return None if isinstance(plain, float) and not math.isfinite(plain) else plain
-
-
-def _action(decision: Any, names: list[str]) -> str:
-    if not names:
-        return "buy" if decision.side > 0 else "sell"
-    return "abstain" if int(decision.gates) & (1 << GATE_NO_EVIDENCE) else "stand aside"
 
 
 def _last(reader: Reader, kind: int, before: int) -> Any:
