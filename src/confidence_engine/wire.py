@@ -45,6 +45,7 @@ COMMANDS: Final[dict[str, Row]] = {
     "journal export": Row(f"{_CLI}.journal:export_journal", "Write a journal as Parquet and JSON lines."),
     "journal stats": Row(f"{_CLI}.journal:show_stats", "Show what journals hold, how much, and since when."),
     "journal retire": Row(f"{_CLI}.journal:retire_journal", "Let go of old days that a sealed state stands for."),
+    "journal anchor": Row(f"{_CLI}.journal:anchor_journal", "Anchor a journal whose anchor is gone, after a check."),
     "journal rebuild": Row(f"{_CLI}.rebuild:rebuild", "Tell the home's tables anew from its agents' journals."),
     "warm": Row(f"{_CLI}.warm:warm", "Compile the kernel once, ahead of the first run."),
 }

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import shutil
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +18,7 @@ from confidence_engine.cli import app
 from confidence_engine.domain.event import BAR, EVENT, KIND_NAMES
 from confidence_engine.domain.units import DAY_NS
 from confidence_engine.journal import kinds
-from confidence_engine.journal.reader import Place, Reader, place_of
+from confidence_engine.journal.reader import DATABASE, SERVER, Place, Reader, place_of
 from confidence_engine.journal.retire import seal
 from confidence_engine.journal.verify import NOT_ANCHORED
 
@@ -94,6 +96,59 @@ def test_without_an_anchor_it_is_sound_and_a_warning_says_what_that_is_worth(
     assert NOT_ANCHORED not in out.out
 
 
+def test_an_anchor_that_is_gone_is_set_anew_by_hand_with_the_reason(
+    home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    mine, why = place(home, "futures"), ("--agent", "futures", "--reason", "a restored backup had none")
+    assert run(home, "anchor", *why) == 2  # it is there
+    mine.anchor.unlink()
+    assert run(home, "anchor", "--agent", "futures") == 2
+    told = answer(home, capsys, "anchor", *why)
+    (found,) = answer(home, capsys, "verify", "--agent", "futures")["journals"]
+    assert (found["anchored"], found["head"]) == (found["blocks"], told["head"])
+    *_, last = Reader(mine).records()
+    said = json.loads(last.payload or b"")
+    assert (last.kind, said["command"], said["reason"]) == (kinds.COMMAND, "anchor", "a restored backup had none")
+    assert said["operator"]
+
+
+def test_a_journal_at_fault_is_not_anchored(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    mine = place(home, "futures")
+    mine.anchor.unlink()
+    first = min(mine.segments.glob("*.seg"))
+    first.write_bytes(first.read_bytes()[:-1] + b"?")
+    assert run(home, "anchor", "--agent", "futures", "--reason", "none") == 3
+    assert not mine.anchor.exists()
+    assert "no anchor tells whether they ever arrived" in capsys.readouterr().err
+    with closing(sqlite3.connect(mine.folder / DATABASE)) as c, c:
+        c.execute("update record set ts_ns = ts_ns + 1 where id = 1")
+    assert run(home, "anchor", "--agent", "futures", "--reason", "none") == 3
+    assert not mine.anchor.exists()
+
+
+def test_a_server_that_is_silent_is_no_fault_and_hides_no_other(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    nobody = "postgresql://postgres@127.0.0.1:9/nobody"
+    mine = place(home, "futures")
+    (mine.folder / DATABASE).unlink()
+    (mine.folder / SERVER).write_text(f"{nobody}\n")
+    found = answer(home, capsys, "verify", code=1)
+    assert [one["name"] for one in found["journals"] if one["sound"]] == ["hybrid"]
+    (other,) = found["unchecked"]
+    assert other["name"] == "futures"
+    assert "the server of its rows does not answer" in other["why"]
+    assert run(home, "verify", "--agent", "futures") == 1
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert "not checked" in err
+    assert "refused" in err
+    for words in (("stats", "--agent", "futures"), ("export", "--agent", "futures", "--out", str(home / "out"))):
+        assert run(home, *words) == 1
+    assert app.main(["--home", str(home), "why", "futures:1"]) == 1
+    told = ["--home", str(home), "--database", "postgresql://postgres@127.0.0.1:9/other", "journal", "verify"]
+    assert app.main(told) == 2
+    assert f"the rows of this journal are in {nobody}, not in" in capsys.readouterr().err
+
+
 def test_a_journal_that_was_taken_away_is_missed(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     shutil.rmtree(place(home, "futures").folder)
     found = answer(home, capsys, "verify", code=1)["journals"]
@@ -159,6 +214,10 @@ def test_stats_count_what_is_there(home: Path, capsys: pytest.CaptureFixture[str
     assert one["bytes_a_day"] > one["row_bytes"] / 2
     assert (one["first"][:10], one["last"][:10]) == ("2026-03-01", "2026-03-02")
     assert one["anchor"]["behind"] == 0
+    assert (one["retired_events"], one["missing_events"]) == (0, 0)
+    min(place(home, "futures").segments.glob("*.seg")).unlink()
+    (one,) = answer(home, capsys, "stats", "--agent", "futures")["journals"]
+    assert (one["retired_events"], one["missing_events"]) == (0, 72)
     assert run(home, "stats") == 0
     out = capsys.readouterr().out
     assert "BAR 96, TIMER 48" in out

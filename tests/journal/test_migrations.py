@@ -79,7 +79,7 @@ def test_revisions_stand_on_their_own_and_are_not_taken_back() -> None:
     from importlib import import_module
 
     folder = "confidence_engine.journal.migrations.tables.versions"
-    for name in ("r0001_ten_tables", "r0002_orders_fills"):
+    for name in ("r0001_ten_tables", "r0002_orders_fills", "r0003_homes"):
         module = import_module(f"{folder}.{name}")
         assert "confidence_engine" not in inspect.getsource(module)
         with pytest.raises(NotImplementedError, match="journal rebuild"):

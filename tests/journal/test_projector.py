@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import shutil
 import signal
 import sqlite3
 import subprocess
@@ -20,13 +21,14 @@ from tests.simulated import played, summary_of
 
 from confidence_engine.cli.app import main
 from confidence_engine.domain.decision import GATE_DAILY_LOSS, GATE_NO_EVIDENCE, GATE_SMALL_GAP
-from confidence_engine.domain.errors import JournalDamaged, JournalUnwritable
+from confidence_engine.domain.errors import DataRefused, JournalDamaged, JournalUnwritable
 from confidence_engine.domain.units import DAY_NS, HOUR_NS
 from confidence_engine.drivers.replay import play
 from confidence_engine.drivers.scribe import Scribe, begin
 from confidence_engine.evaluate.performance import trades_from_fills
 from confidence_engine.journal import kinds, projector
 from confidence_engine.journal.database import engine_of, sqlite_url
+from confidence_engine.journal.home import Home, remembered
 from confidence_engine.journal.log import reopen
 from confidence_engine.journal.projector import project, rebuild
 from confidence_engine.journal.reader import place_of
@@ -279,9 +281,14 @@ def test_a_journal_cut_back_or_begun_anew_is_told_anew(tmp_path: Path) -> None:
     rebuild(tmp_path)
     assert rows(tmp_path) == cut
     place.folder.rename(tmp_path / "gone")
+    for again in (project, rebuild):
+        with pytest.raises(JournalDamaged, match="is not there, and its rows would go with it"):
+            again(tmp_path)
+        assert rows(tmp_path) == cut
     place.anchor.unlink()
-    assert project(tmp_path) == []
+    assert [(one.agent, one.gone) for one in project(tmp_path)] == [("futures", True)]
     assert not any(rows(tmp_path).values())
+    assert project(tmp_path) == []
     other = Agent(tmp_path, "futures", 5)
     other.live(10)
     other.close()
@@ -369,6 +376,105 @@ def test_two_homes_share_a_server(tmp_path: Path, fresh: str) -> None:
     assert [row[:2] for row in once["agents"]] == [(1, "agent0"), (2, "agent1")]
     rebuild(homes[0], fresh)
     assert rows(homes[0], fresh) == once
+
+
+def test_homes_whose_journals_are_files_share_the_tables_of_a_server(tmp_path: Path, fresh: str) -> None:
+    """The server knows nothing of their journals: by the home's id one leaves the other's rows alone."""
+    homes = [tmp_path / "a", tmp_path / "b"]
+    for k, home in enumerate(homes):
+        one = Agent(home, f"agent{k}", 1, created_ns=BEGIN - k)  # the second home's is the older one
+        one.live(20)
+        one.close()
+        project(home, fresh)
+    once = rows(tmp_path, fresh)
+    assert [row[:2] for row in once["agents"]] == [(1, "agent0"), (2, "agent1")]
+    for home in homes:
+        rebuild(home)
+        assert rows(tmp_path, fresh) == once
+    shutil.rmtree(homes[0] / "agents")
+    assert [(one.agent, one.gone) for one in rebuild(homes[0])] == [("agent0", True)]
+    assert [row[:2] for row in rows(tmp_path, fresh)["agents"]] == [(2, "agent1")]
+
+
+def test_an_agent_of_another_home_keeps_its_name(tmp_path: Path, fresh: str) -> None:
+    for name, seed in (("a", 1), ("b", 2)):
+        one = Agent(tmp_path / name, "futures", seed)
+        one.live(20)
+        one.close()
+    project(tmp_path / "a", fresh)
+    once = rows(tmp_path, fresh)
+    for again in (project, rebuild):
+        with pytest.raises(DataRefused, match="an agent 'futures' of another home"):
+            again(tmp_path / "b", fresh)
+        assert rows(tmp_path, fresh) == once
+    assert not (tmp_path / "b/enhanced_trading.db").exists()
+    (tmp_path / "a").rename(tmp_path / "moved")
+    (tmp_path / "moved/home.json").unlink()  # its journal still says whose rows they are
+    project(tmp_path / "moved", fresh)
+    (agent,) = shown(tmp_path, "agents", fresh)
+    assert agent["home"] == remembered(tmp_path / "moved").id != once["agents"][0][-1]
+
+
+def test_a_server_named_once_is_meant_from_then_on(tmp_path: Path, fresh: str) -> None:
+    one = Agent(tmp_path, "futures", 1)
+    one.live(20)
+    project(tmp_path, fresh)
+    one.live(20)
+    one.close()
+    project(tmp_path)
+    assert not (tmp_path / "enhanced_trading.db").exists()
+    (cursor,) = shown(tmp_path, "cursors", fresh)
+    assert cursor["next_record"] == one.journal.next_record
+    assert remembered(tmp_path).database == fresh
+    for wrong in (b"{", b'{"database": 5}', b"\xff"):
+        (tmp_path / "home.json").write_bytes(wrong)
+        with pytest.raises(JournalDamaged, match=r"home\.json cannot be read"):
+            project(tmp_path)
+
+
+def test_a_server_that_does_not_answer_is_named_and_nothing_is_told_elsewhere(tmp_path: Path) -> None:
+    one = Agent(tmp_path, "futures", 1)
+    one.live(5)
+    one.close()
+    with pytest.raises(JournalUnwritable, match=r"cannot be written: .*refused"):
+        project(tmp_path, "postgresql://postgres@127.0.0.1:9/nobody")
+    assert remembered(tmp_path) == Home()
+    assert not (tmp_path / "enhanced_trading.db").exists()
+
+
+def test_a_damaged_journal_is_what_is_blamed(tmp_path: Path) -> None:
+    for name in ("futures", "hybrid"):
+        one = Agent(tmp_path, name, 1)
+        one.live(5)
+        one.close()
+    project(tmp_path)
+    once = rows(tmp_path)
+    (tmp_path / "agents/hybrid/journal/journal.db").write_bytes(b"not a database, whatever its name says")
+    with pytest.raises(JournalDamaged, match="agents/hybrid/journal: its rows cannot be read"):
+        rebuild(tmp_path)
+    assert rows(tmp_path) == once
+
+
+def test_the_last_heartbeat_of_a_run_that_ended_says_so(tmp_path: Path) -> None:
+    one = Agent(tmp_path, "futures", 1)
+    one.live(30)
+    project(tmp_path)
+    assert {row["system_status"] for row in shown(tmp_path, "heartbeat_logs")} <= {"running", "degraded", "halted"}
+    one.put(kinds.ENDED, None, one.now, {"why": "the end"})
+    one.journal.commit()
+    project(tmp_path)
+    *_, before, last = shown(tmp_path, "heartbeat_logs")
+    assert last["system_status"] == "stopped"
+    same = ("timestamp", "run_count", "daily_pnl", "total_trades", "platform")
+    assert [last[name] for name in same] == [before[name] for name in same]
+    assert last["active_positions"] == sum(lots != 0 for lots in one.held)
+    one.live(1)
+    one.close()
+    project(tmp_path)
+    assert shown(tmp_path, "heartbeat_logs")[-1]["system_status"] != "stopped"
+    once = rows(tmp_path)
+    rebuild(tmp_path)
+    assert rows(tmp_path) == once
 
 
 def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

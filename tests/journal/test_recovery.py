@@ -19,6 +19,7 @@ from confidence_engine.domain.errors import JournalDamaged
 from confidence_engine.domain.event import timer_events
 from confidence_engine.domain.units import DAY_NS
 from confidence_engine.journal import kinds
+from confidence_engine.journal.anchor import read_anchor
 from confidence_engine.journal.chain import HEADER
 from confidence_engine.journal.database import engine_of
 from confidence_engine.journal.log import Journal
@@ -203,22 +204,53 @@ def test_an_anchor_that_cannot_be_read_is_refused(place: Place) -> None:
             go_on(place)
 
 
-def test_without_an_anchor_a_start_reads_all(place: Place) -> None:
+def test_a_journal_whose_anchor_is_gone_goes_on_only_when_told_to(place: Place) -> None:
     journal = begin(place)
     put(journal, 3)
     put(journal, 3)
     journal.close()
     place.anchor.unlink()
-    journal = go_on(place)
+    with pytest.raises(JournalDamaged, match=r"3 blocks, and .*anchor\.json is gone"):
+        go_on(place)
+    assert not place.anchor.exists()
+    journal = go_on(place, unanchored=True)
     assert journal.next_event == 6
     put(journal, 1)
-    journal.abandon()
-    with (place.segments / DAY1).open("r+b") as file:
-        file.seek(HEADER + 5)
-        file.write(b"?")
-    journal = go_on(place)  # nothing says that this had arrived
-    assert lost(journal) == (3, 7, 3)
     journal.close()
+    assert read_anchor(place.anchor) is not None
+    go_on(place).close()
+
+
+def test_without_an_anchor_nothing_is_taken_out(place: Place) -> None:
+    """Nothing tells bytes that never arrived from bytes that somebody changed, in the oldest block or the newest."""
+    for at in (HEADER + 5, HEADER + 6 * 64 + 5):
+        journal = begin(place) if at == HEADER + 5 else go_on(place)
+        put(journal, 3)
+        put(journal, 3)
+        put(journal, 1)
+        journal.close()
+        anchor, segment = place.anchor.read_bytes(), (place.segments / DAY1).read_bytes()
+        place.anchor.unlink()
+        (place.segments / DAY1).write_bytes(segment[:at] + b"?" + segment[at + 1 :])
+        damaged = walk_raw(place)
+        with pytest.raises(JournalDamaged, match=r"no anchor tells|are not what was committed"):
+            go_on(place, unanchored=True)
+        assert walk_raw(place) == damaged
+        place.anchor.write_bytes(anchor)
+        (place.segments / DAY1).write_bytes(segment)
+
+
+def walk_raw(place: Place) -> list[bytes]:
+    """The bytes of all segments."""
+    return [file.read_bytes() for file in sorted(place.segments.glob("*"))]
+
+
+def test_a_first_start_that_died_before_its_anchor_gets_one(place: Place) -> None:
+    begin(place).close()
+    place.anchor.unlink()
+    journal = go_on(place)
+    assert read_anchor(place.anchor) is not None
+    journal.abandon()
 
 
 def test_an_interrupted_recovery_is_told_all_the_same(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,10 +17,13 @@ from tests.simulated import played, summary_of
 
 from confidence_engine.domain.decision import gate_names
 from confidence_engine.domain.errors import DataMissing, RunError, StoreDamaged, UsageError
+from confidence_engine.journal.lock import locked
+from confidence_engine.journal.reader import place_of
 from confidence_engine.report import artefacts
 from confidence_engine.report.artefacts import (
     ARTEFACTS,
     FILES,
+    beside,
     find_run,
     list_runs,
     read_config,
@@ -210,6 +213,23 @@ def test_what_a_killed_process_left_is_swept_when_it_is_old(home: Path) -> None:
     assert [one["run"] for one in list_runs(home)] == ["one"]
     write(runs_folder(home) / "two")
     assert {one.name for one in runs_folder(home).iterdir()} == {"one", "two", ".three.abc.part"}
+
+
+def test_a_journal_beside_a_run_is_swept_unless_somebody_writes_it(home: Path) -> None:
+    dead, live = home / ".journal.dead.part", home / ".journal.live.part"
+    for one in (dead, live):
+        (one / "journal").mkdir(parents=True)
+        (one / "journal" / "lock").touch()
+        os.utime(one, (time.time() - 7200, time.time() - 7200))
+    held = locked(place_of(live, "futures"))
+    with beside(runs_folder(home)) as folder:
+        assert not dead.exists()
+        assert folder.parent == home
+        assert live.exists()
+    assert not folder.exists()
+    held.close()
+    with beside(runs_folder(home)):
+        assert not live.exists()
 
 
 @pytest.mark.usefixtures("quick")

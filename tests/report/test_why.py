@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -13,12 +14,15 @@ from tests.simulated import played
 
 from confidence_engine.domain.errors import DataMissing, JournalDamaged, UsageError
 from confidence_engine.domain.order import WHY_ENTRY
+from confidence_engine.domain.units import DAY_NS
 from confidence_engine.drivers import replay
 from confidence_engine.drivers.scribe import Scribe, begin
 from confidence_engine.journal import kinds
+from confidence_engine.journal.chain import Record
 from confidence_engine.journal.database import engine_of
 from confidence_engine.journal.log import reopen
 from confidence_engine.journal.reader import Place, Reader, place_of
+from confidence_engine.journal.retire import retire
 from confidence_engine.journal.schema import RECORD
 from confidence_engine.report.why import agents_of, reconstruct, split_id
 
@@ -28,7 +32,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Place:
     p = played()
     found = place_of(tmp_path_factory.mktemp("home") / "agents/futures", "futures")
     journal = begin(found, p.config, p.sources.instruments, p.tape.streams, p.window, "agent", True, reserve=0)
-    scribe = Scribe(journal, p.config, p.sources, p.readings)
+    scribe = Scribe(journal, p.config, p.sources, p.readings, sealed=True)
     scribe.end(replay.play(p.config, p.sources.instruments, p.tape.events, keep=scribe.keep), "end")
     return found
 
@@ -102,32 +106,46 @@ def test_what_is_not_there_is_said(place: Place) -> None:
         reconstruct(place, 0)
 
 
-def test_what_was_retired_is_said(place: Place, tmp_path: Path) -> None:
-    shutil.copytree(place.anchor.parent, tmp_path / "futures")
-    mine = place_of(tmp_path / "futures", "futures")
+def test_what_was_retired_is_said(place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("confidence_engine.journal.retire.RETENTION_NS", 2 * DAY_NS)  # the world is no month long
+    mine = copied(place, tmp_path)
     decisions = played().result.decisions
-    refused = decisions[decisions["gates"] != 0]
     journal = reopen(mine, reserve=0)
-    through = journal.last.number
-    gone = ["document", "decision"]
-    said = {"through_block": through, "kinds": gone, "segments": {}}
-    journal.put(kinds.RETIRED, journal.next_event - 1, 0, payload=said)
+    told = retire(journal, 1 << 62)
     journal.close()
-    engine = engine_of(mine.database)
-    with engine.begin() as c:
-        c.execute(sa.delete(RECORD).where(RECORD.c.kind == kinds.DOCUMENT))
-    engine.dispose()
-    found = reconstruct(mine, int(entered()[-1]["seq"]))
+    assert told is not None
+    layout = Reader(mine).genesis().layout(kinds.DECISION)
+    left = {int(np.frombuffer(one.body, layout)["seq"][0]) for one in Reader(mine).records(kinds.DECISION)}
+    (gone, *_) = [seq for seq in decisions["seq"].tolist() if seq not in left]
+    with pytest.raises(DataMissing, match="was retired"):
+        reconstruct(mine, gone)
+    last = next(Reader(mine).blocks(told.through_block)).end_record
+    kept = [int(seq) for seq in entered()["seq"] if reconstruct(place, int(seq))["proof"]["record"] < last]
+    found = reconstruct(mine, kept[0])  # its block lost records, and what is left is still proved
     assert found["headlines"] == []
     assert "headlines may be missing" in found["missing"][0]
-    assert f"(document, decision) up to block {through}" in found["retired"][0]
-    engine = engine_of(mine.database)
+    assert f"up to block {told.through_block}" in found["retired"][0]
+    assert found["numbers"] == reconstruct(place, kept[0])["numbers"]
+    newest = reconstruct(mine, int(entered()[-1]["seq"]))
+    assert newest["headlines"] == reconstruct(place, int(entered()[-1]["seq"]))["headlines"]
+    record = found["proof"]["record"]
+    change(mine, sa.update(RECORD).where(RECORD.c.id == record).values(ts_ns=1))
+    with pytest.raises(JournalDamaged, match="is not what was committed"):
+        reconstruct(mine, kept[0])
+
+
+def copied(place: Place, folder: Path) -> Place:
+    """A copy that may be changed."""
+    shutil.copytree(place.anchor.parent, folder / "futures")
+    return place_of(folder / "futures", "futures")
+
+
+def change(place: Place, statement: Any) -> None:
+    """A change of the rows behind the journal's back."""
+    engine = engine_of(place.database)
     with engine.begin() as c:
-        first = next(r.id for r in Reader(mine).records(kinds.DECISION))
-        c.execute(sa.delete(RECORD).where(RECORD.c.id == first))
+        assert c.execute(statement).rowcount == 1
     engine.dispose()
-    with pytest.raises(DataMissing, match="was retired"):
-        reconstruct(mine, int(refused["seq"][0]))
 
 
 def test_ids() -> None:
@@ -153,16 +171,28 @@ def test_it_needs_nothing_but_json(place: Place) -> None:
     msgspec.json.encode(reconstruct(place, int(entered()[0]["seq"])))
 
 
-def test_a_changed_block_proves_nothing(place: Place, tmp_path: Path) -> None:
-    shutil.copytree(place.anchor.parent, tmp_path / "futures")
-    mine = place_of(tmp_path / "futures", "futures")
-    seq = int(entered()[0]["seq"])
-    record = reconstruct(mine, seq)["proof"]["record"]
-    body = next(one.body for one in Reader(mine).records(kinds.DECISION) if one.id == record)
-    engine = engine_of(mine.database)
-    with engine.begin() as c:
-        changed = body[:-8] + np.float64(9.0).tobytes()
-        c.execute(sa.update(RECORD).where(RECORD.c.id == record).values(body=changed))
-    engine.dispose()
-    with pytest.raises(JournalDamaged, match="is not what was committed"):
+@pytest.mark.parametrize("kind", [
+    kinds.GENESIS, kinds.PARAMS, kinds.INSTRUMENT, kinds.DOCUMENT, kinds.DECISION, kinds.INTENT, kinds.ENTRY,
+])  # fmt: skip
+@pytest.mark.parametrize("how", ["value", "cut short"])
+def test_whatever_it_shows_is_proved(place: Place, tmp_path: Path, kind: int, how: str) -> None:
+    """A record of any kind that it rests on, changed by hand, is no answer and no traceback."""
+    mine = copied(place, tmp_path)
+    seq = next(int(row["seq"]) for row in entered() if reconstruct(place, int(row["seq"]))["headlines"])
+    decided = reconstruct(mine, seq)["proof"]["record"]
+    back = kind in (kinds.GENESIS, kinds.PARAMS, kinds.INSTRUMENT, kinds.DOCUMENT)
+    near = {"end": decided + 1, "backwards": True} if back else {"first": decided}
+    record = next(one for one in Reader(mine).records(kind, **near) if kind != kinds.INSTRUMENT or fits(one, seq))
+    column = "payload" if record.payload else "body"
+    held = record.payload or record.body
+    wrong = held[:-1] if how == "cut short" else held[:-8] + bytes([held[-8] ^ 1]) + held[-7:]
+    change(mine, sa.update(RECORD).where(RECORD.c.id == record.id).values({column: wrong}))
+    with pytest.raises(JournalDamaged, match=r"is not what was committed|bytes long|cannot be read"):
         reconstruct(mine, seq)
+
+
+def fits(record: Record, seq: int) -> bool:
+    """Whether an instrument is the decision's."""
+    decisions = played().result.decisions
+    asset = int(decisions["asset"][decisions["seq"] == seq][0])
+    return bool(msgspec.json.decode(record.payload or b"")["asset"] == asset)

@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from confidence_engine.config import Config
     from confidence_engine.feeds.store import Store
     from confidence_engine.feeds.world import World
-    from confidence_engine.journal.reader import Place
 
 __all__ = ["demo"]
 
@@ -44,8 +43,8 @@ def demo(
     from confidence_engine.config.simulated import write_agents
     from confidence_engine.domain.units import DAY_NS, MINUTE_NS, format_time, parse_time
     from confidence_engine.feeds.store import Store
+    from confidence_engine.journal.home import server_of
     from confidence_engine.journal.projector import project
-    from confidence_engine.journal.reader import place_of
 
     folder = home(ctx) / "demo" if ctx.obj is None else home(ctx)
     _refuse_real(Store(folder), folder)
@@ -59,10 +58,9 @@ def demo(
     configs = [load(path) for path in write_agents(folder / "config", told.underlyings, told.ticks, WARMUP_DAYS)]
     store = Store(folder)
     _fill(store, told, f"world of seed {seed}, {days} days to {format_time(end)}")
-    at = [(one.agent.name, database(ctx) or one.journal.database or None) for one in configs]
-    places = [place_of(folder / "agents" / name, name, server) for name, server in at]
-    ran = [_agent(config, store, start, end, folder, place) for config, place in zip(configs, places, strict=True)]
-    project(folder, database(ctx))
+    server = server_of(folder, database(ctx))
+    ran = [_agent(config, store, start, end, folder, server or config.journal.database or None) for config in configs]
+    project(folder, server)
     config, (run, summary) = configs[-1], ran[-1]
     note(f"the same prices with stories that carry no information, {CONTROLS} draws")
     mute = (_world(seed + k, begin, days, 0.0).documents for k in range(CONTROLS))
@@ -71,7 +69,7 @@ def demo(
     payload = {"simulated": True, "seed": seed, "replay": summary, "without_information": silent, "decision": shown}
     payload |= {"folder": run, "agents": {one["agent"]: one for _, one in ran}, "home": folder}
     tables = [summary_table(one, where) for where, one in ran] if not as_json else []
-    asked = _next(folder, run, summary, database(ctx) is not None)
+    asked = _next(folder, run, summary, server is not None)
     emit(as_json, payload, lambda: _page(tables, summary, silent, shown, asked))
 
 
@@ -93,16 +91,19 @@ def _next(folder: Path, run: Path, summary: dict[str, Any], server: bool) -> str
 
 
 def _agent(
-    config: Config, store: Store, start_ns: int, end_ns: int, folder: Path, place: Place
+    config: Config, store: Store, start_ns: int, end_ns: int, folder: Path, server: str | None
 ) -> tuple[Path, dict[str, Any]]:
-    """One agent's run from its beginning: an older journal of its simulated self makes room first."""
+    """One agent's run from its beginning: an older journal of its simulated self makes room first, wherever it is."""
     from confidence_engine.cli.replay import run_once
     from confidence_engine.journal.forget import forget
+    from confidence_engine.journal.reader import place_of
 
-    note(f"agent {config.agent.name}")
-    if forget(place):
-        note(f"the journal of an earlier simulated {config.agent.name} was taken away")
-    return run_once(config, store, start_ns, end_ns, None, folder / "runs", False, agent=place)
+    name = config.agent.name
+    where = folder / "agents" / name
+    note(f"agent {name}")
+    if forget(place_of(where, name)) or forget(place_of(where, name, server)):
+        note(f"the journal of an earlier simulated {name} was taken away")
+    return run_once(config, store, start_ns, end_ns, None, folder / "runs", False, agent=place_of(where, name, server))
 
 
 def _refuse_real(store: Store, folder: Path) -> None:

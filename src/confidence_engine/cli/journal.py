@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from confidence_engine.journal.faults import Findings
     from confidence_engine.journal.reader import Place
 
-__all__ = ["export_journal", "retire_journal", "show_stats", "verify_journals"]
+__all__ = ["anchor_journal", "export_journal", "retire_journal", "show_stats", "verify_journals"]
 
 _T = TypeVar("_T")
 Agent = Annotated[str | None, typer.Option(help="One agent of the home; without it, all.")]
@@ -30,17 +30,45 @@ Run = Annotated[
 
 def verify_journals(ctx: typer.Context, agent: Agent = None, run: Run = None, as_json: Json = False) -> None:
     """Check that journals are what was committed, and where not; exit code 1 on any fault."""
+    from confidence_engine.domain.errors import RunError
     from confidence_engine.journal.verify import verify
 
-    found = [one for one in (_there(place, verify) for place in _places(ctx, agent, run)) if one is not None]
-    if not found:
+    found, unchecked = [], []
+    for place in _places(ctx, agent, run):
+        try:
+            found.append(_there(place, verify))
+        except RunError as error:  # its server is silent: the others are checked all the same
+            unchecked.append({"name": place.name, "folder": str(place.folder), "why": str(error)})
+    checked = [one for one in found if one is not None]
+    if not checked and not unchecked:
         raise DataMissing("none of these agents has a journal yet")
-    emit(as_json, {"journals": [_payload(one) for one in found]}, lambda: _table(found))
-    for one in found:
+    payload = {"journals": [_payload(one) for one in checked], "unchecked": unchecked}
+    emit(as_json, payload, lambda: _table(checked) if checked else None)
+    for one in checked:
         for text in one.notes:
             note(f"{one.name}: {text}")
-    if not all(one.sound for one in found):
+    for other in unchecked:
+        note(f"not checked: {other['why']}")
+    if unchecked or not all(one.sound for one in checked):
         raise typer.Exit(1)
+
+
+def anchor_journal(
+    ctx: typer.Context,
+    reason: Annotated[str, typer.Option(help="Why its anchor is gone; kept in the journal.")],
+    agent: Agent = None,
+    as_json: Json = False,
+) -> None:
+    """Check a journal whose anchor is gone from end to end, and anchor it anew."""
+    import getpass
+
+    from confidence_engine.journal.reanchor import reanchor
+
+    place = _one(ctx, agent, None)
+    told = reanchor(place, getpass.getuser(), reason)
+    note("nothing can tell whether blocks beyond these were cut off while it had no anchor")
+    payload = {"name": told.name, "journal": told.journal, "blocks": told.blocks, "head": told.head}
+    emit(as_json, payload | {"anchor": place.anchor}, lambda: grid(("anchored", ""), list(payload.items())))
 
 
 def export_journal(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
@@ -73,7 +72,7 @@ def run_once(
     from confidence_engine.drivers import replay as driver
     from confidence_engine.drivers.sources import gather_covered
     from confidence_engine.evaluate.summary import figures, summarise
-    from confidence_engine.report.artefacts import run_id, write_run
+    from confidence_engine.report.artefacts import beside, run_id, write_run
 
     with told_when_slow("gathering stored rows and headlines", "gathering"):
         sources, first_ns, last_ns = gather_covered(config, store, start_ns, end_ns, symbols)
@@ -86,10 +85,10 @@ def run_once(
     window = driver.window_of(config, first_ns, last_ns)
     tape = driver.compose(config, sources, readings, window)
     with contextlib.ExitStack() as kept:
-        scribe = beside = None
+        scribe = part = None
         if journal:
-            beside = Path(kept.enter_context(tempfile.TemporaryDirectory(prefix=".journal.", dir=_made(where.parent))))
-        kept_at = beside or agent
+            part = kept.enter_context(beside(where))
+        kept_at = part or agent
         if kept_at is not None:
             scribe = _scribe(config, sources, readings, tape, window, kept_at)
             kept.callback(scribe.journal.abandon)
@@ -105,12 +104,7 @@ def run_once(
         made = figures(config, sources, result)
         summary = summarise(config, sources, window, tape, result, made, f"{reader.name} {reader.version}")
         folder = where if exact else where / run_id(config, window, summary)
-        return write_run(folder, config, sources, window, result, made, summary, beside), summary
-
-
-def _made(folder: Path) -> Path:
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder
+        return write_run(folder, config, sources, window, result, made, summary, part), summary
 
 
 def _scribe(

@@ -16,7 +16,9 @@ from sqlalchemy import event
 
 from confidence_engine.domain.errors import UsageError
 
-__all__ = ["check_url", "engine_of", "is_postgres", "no_room", "sqlite_url", "upgrade"]
+__all__ = [
+    "bare_url", "check_url", "engine_of", "is_postgres", "no_room", "no_server", "same_server", "sqlite_url", "upgrade",
+]  # fmt: skip
 
 BUSY_S: Final = 30.0
 _SECRETS: Final = frozenset({"password", "sslpassword", "passfile", "sslkey"})
@@ -40,6 +42,17 @@ def sqlite_url(path: Path, readonly: bool = False) -> str:
 def is_postgres(url: str) -> bool:
     """Whether the URL names a PostgreSQL server."""
     return url.startswith(("postgresql://", "postgresql+psycopg://"))
+
+
+def bare_url(url: str) -> str:
+    """A server's URL without its password."""
+    return sa.make_url(url).set(password=None).render_as_string(hide_password=False)
+
+
+def same_server(one: str, two: str) -> bool:
+    """Whether two URLs name the same database of the same server, whoever asks."""
+    first, second = (sa.make_url(url) for url in (one, two))
+    return (first.host, first.port or 5432, first.database) == (second.host, second.port or 5432, second.database)
 
 
 def check_url(url: str) -> str:
@@ -88,6 +101,13 @@ def no_room(error: sa.exc.DBAPIError) -> bool:
     """Whether the database says that there is no room on its disk."""
     said = error.orig
     return getattr(said, "sqlite_errorname", getattr(said, "sqlstate", None)) in DISK_FULL
+
+
+def no_server(error: sa.exc.DBAPIError) -> str | None:
+    """What a server says that cannot be reached or cannot answer now; None where the fault is another."""
+    if not isinstance(error, sa.exc.OperationalError) or not hasattr(error.orig, "sqlstate"):
+        return None
+    return " ".join(str(error.orig).split())
 
 
 def upgrade(engine: sa.Engine, tables: str, revision: str = "head") -> None:

@@ -5,12 +5,27 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+from pathlib import Path
 from typing import IO
 
 from confidence_engine.domain.errors import JournalUnwritable
 from confidence_engine.journal.reader import LOCK, Place
 
-__all__ = ["locked"]
+__all__ = ["is_locked", "locked"]
+
+
+def is_locked(folder: Path) -> bool:
+    """Whether a process holds the lock of a journal's folder; where there is no lock nobody does."""
+    try:
+        file = (folder / LOCK).open("rb")
+    except FileNotFoundError:
+        return False
+    with file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+    return False
 
 
 def locked(place: Place) -> IO[bytes]:

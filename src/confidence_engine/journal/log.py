@@ -322,13 +322,13 @@ def create(
 
 def reopen(
     place: Place, *, disk: Disk | None = None, full: bool = False, reserve: int = RESERVE_BYTES,
-    clock: Callable[[], int] = time.time_ns,
+    clock: Callable[[], int] = time.time_ns, unanchored: bool = False,
 ) -> Journal:  # fmt: skip
     """Go on with a journal: cut what was never committed, and what a power cut took from its last blocks; remove what
-    was being retired.
+    was being retired. `unanchored`: its anchor is gone, and whoever calls has seen to that.
 
-    Raises DataMissing where there is none, JournalDamaged where what is left ends before the anchor, and
-    JournalUnwritable where another process holds it.
+    Raises DataMissing where there is none, JournalDamaged where what is left ends before the anchor or the anchor is
+    gone, and JournalUnwritable where another process holds it.
     """
     disk = disk or Disk()
     reader = Reader(place, disk)
@@ -340,7 +340,7 @@ def reopen(
     try:
         upgrade(journal.engine, "log")
         journal.uuid = reader.uuid
-        found = recover(reader)
+        found = recover(reader, unanchored)
         journal._last, journal._segment, journal._end = found.last, found.segment, found.end
         journal._told = next((one.event for one in reader.records(first=found.last.end_record - 1)), -1)
         journal.set_aside()
@@ -349,6 +349,8 @@ def reopen(
             journal.put(kinds.RECOVERED, journal.next_event - 1, clock(), payload=found.lost)
             journal.commit()
         finish(reader, journal.engine, disk, journal.anchor)
+        if read_anchor(place.anchor) is None and not unanchored:  # a first start died after its first commit
+            journal.anchor()
     except (OSError, sa.exc.DBAPIError) as error:
         journal.abandon()
         raise JournalUnwritable(f"{place.folder}: {_said(error)}") from error

@@ -19,7 +19,7 @@ from confidence_engine.journal.chain import Record
 from confidence_engine.journal.reader import Genesis
 from confidence_engine.journal.sheet import Sheet
 from confidence_engine.journal.signals import decided, said
-from confidence_engine.journal.standing import valued
+from confidence_engine.journal.standing import stopped, valued
 from confidence_engine.journal.trips import entered, intended
 
 __all__ = ["TOLD", "Projection"]
@@ -27,7 +27,7 @@ __all__ = ["TOLD", "Projection"]
 _ROWS: Final[dict[int, Callable[[Carry, Sheet, Record, Any], None]]] = {
     kinds.DECISION: decided, kinds.INTENT: intended, kinds.ENTRY: entered, kinds.EQUITY: valued,
 }  # fmt: skip
-TOLD: Final = (*_ROWS, kinds.PARAMS, kinds.INSTRUMENT, kinds.COMMAND, kinds.RECOVERED)
+TOLD: Final = (*_ROWS, kinds.PARAMS, kinds.INSTRUMENT, kinds.COMMAND, kinds.RECOVERED, kinds.ENDED)
 """Kinds of records that make rows or change what later ones say."""
 
 
@@ -47,6 +47,8 @@ class Projection:
                 _ROWS[record.kind](self.carry, self.sheet, record, self._read[record.kind](record.body))
             elif record.kind in (kinds.PARAMS, kinds.INSTRUMENT):
                 self._learn(record.kind, msgspec.json.decode(record.payload or b""))
+            elif record.kind == kinds.ENDED:
+                stopped(self.carry, self.sheet, record)
             else:
                 said(self.carry, self.sheet, record)
         except (KeyError, ValueError, UnicodeDecodeError, msgspec.DecodeError) as error:

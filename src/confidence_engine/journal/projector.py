@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import itertools
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,12 +20,13 @@ import msgspec
 import numpy as np
 import sqlalchemy as sa
 
-from confidence_engine.domain.errors import DataMissing, JournalDamaged, JournalUnwritable
+from confidence_engine.domain.errors import DataMissing, DataRefused, JournalDamaged, JournalUnwritable
 from confidence_engine.domain.event import EVENT
 from confidence_engine.journal.carry import Carry
 from confidence_engine.journal.database import engine_of, sqlite_url, upgrade
+from confidence_engine.journal.home import remember, server_of
 from confidence_engine.journal.projection import TOLD, Projection
-from confidence_engine.journal.reader import Place, Reader, place_of
+from confidence_engine.journal.reader import ANCHOR, Place, Reader, place_of
 from confidence_engine.journal.schema import BLOCK, JOURNAL, RECORD
 from confidence_engine.journal.sheet import Sheet, stamp
 from confidence_engine.journal.tables import PROJECTION, RETAINED, RETENTION_NS, TABLES, TABLES_FILE
@@ -41,12 +43,16 @@ AGENTS, CURSORS = TABLES.tables["agents"], TABLES.tables["cursors"]
 
 
 class Projected(NamedTuple):
-    """One agent after a projection: records now in the tables, how many of them were added, whether told anew."""
+    """One agent after a projection: records now in the tables, how many of them were added, whether told anew.
+
+    `gone`: neither its journal nor its anchor is there any more, and its rows went too.
+    """
 
     agent: str
     records: int
     added: int
     anew: bool
+    gone: bool = False
 
 
 class _Source(NamedTuple):
@@ -64,18 +70,20 @@ class _Source(NamedTuple):
 
 
 class _Sources(NamedTuple):
-    """The journals of this home by agent, and the uuids of all that the tables' server holds."""
+    """The journals of this home by agent, where they lie, and the home's id."""
 
     mine: dict[str, _Source]
-    server: set[str]
+    agents: Path
+    home: str
 
 
 def project(home: Path, database: str | None = None, *, records: int | None = None) -> list[Projected]:
     """Bring HOME/enhanced_trading.db, or the tables on a server, up to the journals of HOME/agents.
 
-    `records`: at most so many of each agent, the rest is left for later. Raises JournalUnwritable where the tables
-    cannot be written or another projector does not end, JournalDamaged for a journal that cannot be read; what was
-    there before stays.
+    A server that is named is meant from then on. `records`: at most so many of each agent, the rest is left for later.
+    Raises JournalUnwritable where the tables cannot be written or another projector does not end, JournalDamaged for a
+    journal that cannot be read or is gone while its anchor is there, DataRefused where another home's agent of the
+    same name is in the tables; what was there before stays.
     """
     return _run(home, database, False, records)
 
@@ -90,12 +98,13 @@ def _run(home: Path, database: str | None, anew: bool, most: int | None) -> list
         home.mkdir(parents=True, exist_ok=True)
         with contextlib.ExitStack() as held:
             held.enter_context(_locked(home))
-            engine = engine_of(database or sqlite_url(home / TABLES_FILE))
+            server = server_of(home, database)
+            engine = engine_of(server or sqlite_url(home / TABLES_FILE))
             held.callback(engine.dispose)
             if engine.dialect.name == "postgresql":
                 held.enter_context(_alone(engine))
             upgrade(engine, "tables")
-            return _projected(engine, _sources(home, database, engine, held), anew, most)
+            return _projected(engine, _sources(home, server, engine, held), anew, most)
     except (OSError, sa.exc.DBAPIError) as error:
         said = error.strerror if isinstance(error, OSError) else error.orig
         raise JournalUnwritable(f"the tables of {home} cannot be written: {said}") from error
@@ -137,39 +146,39 @@ def _wait(until: float, why: str) -> None:
     time.sleep(0.05)
 
 
-def _sources(home: Path, database: str | None, engine: sa.Engine, held: contextlib.ExitStack) -> _Sources:
-    """The journals of this home by agent, numbered from 1 by their creation; a folder without one is passed by.
+def _sources(home: Path, server: str | None, engine: sa.Engine, held: contextlib.ExitStack) -> _Sources:
+    """The journals of this home by agent; a folder without one is passed by.
 
-    Journals that the tables' own server holds for other homes are numbered too.
+    They are numbered by their creation, from 1 on, with the numbers that other homes have in these tables left out.
     """
-    readers: dict[str, Reader] = {}
-    server = _listed(engine)
-    created = dict(server)
+    me = remember(home, server).id
+    readers: list[tuple[int, str, Reader]] = []
     for folder in sorted((home / "agents").glob("*/journal")):
         name = folder.parent.name
         reader = _opened(place_of(folder.parent, name))
-        if reader is None and database is not None:
-            reader = _opened(place_of(folder.parent, name, database))
+        if reader is None and server is not None:
+            reader = _opened(place_of(folder.parent, name, server))
         if reader is not None:
-            readers[name] = reader
-            held.callback(reader.engine.dispose)
-            created |= {journal: ns for journal, ns in _listed(reader.engine) if journal == str(reader.uuid)}
-    numbers = {
-        journal: 1 + k for k, (_, journal) in enumerate(sorted((ns, journal) for journal, ns in created.items()))
-    }
-    mine = {
-        name: _Source(numbers[str(one.uuid)], created[str(one.uuid)], one, one.last().end_record, _horizon(one))
-        for name, one in readers.items()
-    }
-    return _Sources(mine, {journal for journal, _ in server})
-
-
-def _listed(engine: sa.Engine) -> list[tuple[str, int]]:
-    """(uuid, created ns) of the journals whose rows a database holds."""
+            held.callback(reader.close)
+            readers.append((_created(reader), str(reader.uuid), reader))
+    local, known = engine.dialect.name == "sqlite", {uid for _, uid, _ in readers}
     with engine.connect() as c:
-        if not sa.inspect(c).has_table(JOURNAL.name):
-            return []
-        return [(row.uuid, int(row.created_ns)) for row in c.execute(sa.select(JOURNAL))]
+        taken = {
+            row.number for row in c.execute(sa.select(AGENTS))
+            if row.home != me and not (row.home is None and (local or row.journal in known))
+        }  # fmt: skip
+    free = (number for number in itertools.count(1) if number not in taken)
+    mine = [
+        _Source(number, ns, one, one.last().end_record, _horizon(one))
+        for number, (ns, _, one) in zip(free, sorted(readers, key=lambda made: made[:2]), strict=False)
+    ]
+    return _Sources({one.name: one for one in mine}, home / "agents", me)
+
+
+def _created(reader: Reader) -> int:
+    query = sa.select(JOURNAL.c.created_ns).where(JOURNAL.c.name == reader.place.name)
+    with reader.connected() as c:
+        return int(c.execute(query).scalar_one())
 
 
 def _opened(place: Place) -> Reader | None:
@@ -179,10 +188,10 @@ def _opened(place: Place) -> Reader | None:
     except DataMissing:
         return None
     query = sa.select(sa.func.count()).select_from(BLOCK).where(BLOCK.c.name == place.name, BLOCK.c.number == 0)
-    with reader.engine.connect() as c:
+    with reader.connected() as c:
         if c.execute(query).scalar_one():
             return reader
-    reader.engine.dispose()
+    reader.close()
     return None
 
 
@@ -190,7 +199,7 @@ def _horizon(reader: Reader) -> str:
     """30 days before the journal's last event was known; "" where it holds none."""
     query = sa.select(BLOCK.c.segment, BLOCK.c.position, BLOCK.c.events)
     query = query.where(BLOCK.c.name == reader.place.name, BLOCK.c.events > 0).order_by(BLOCK.c.number.desc())
-    with reader.engine.connect() as c:
+    with reader.connected() as c:
         row = c.execute(query.limit(1)).one_or_none()
     if row is None:
         return ""
@@ -214,31 +223,48 @@ def _projected(engine: sa.Engine, sources: _Sources, anew: bool, most: int | Non
             _forget(c, name)
         for name in stale:
             if name in mine:
-                done[name] = _advance(c, mine[name], most, None)._replace(anew=True)
+                done[name] = _advance(c, mine[name], sources.home, most, None)._replace(anew=True)
     for name, one in mine.items():
         added = 0
         while name not in done:
             left = None if most is None else most - added
             with engine.begin() as c:
-                step = _advance(c, one, left, BATCH)
+                step = _advance(c, one, sources.home, left, BATCH)
             added += step.added
             if step.records == one.end or added == most:
                 done[name] = step._replace(added=added)
-    return [done[name] for name in mine]
+    gone = [Projected(name, 0, 0, False, True) for name in stale if name not in mine]
+    return [done[name] for name in mine] + gone
 
 
 def _stale(c: sa.Connection, sources: _Sources, anew: bool) -> list[str]:
-    """Agents whose rows do not follow from their journal any more, those of another home on the server left alone."""
+    """Agents whose rows do not follow from their journal any more; those of another home are left alone.
+
+    Rows without a home are of rules older than homes: those of a file are this home's, those of a server are whose
+    journal this home has.
+    """
     query = sa.select(AGENTS, CURSORS).join(CURSORS, CURSORS.c.agent_type == AGENTS.c.name).order_by(AGENTS.c.number)
-    stale = []
+    local, stale = c.dialect.name == "sqlite", []
     for row in c.execute(query).mappings():
-        of = sources.mine.get(row["name"])
+        name, foreign = row["name"], row["home"] not in (None, sources.home)
+        of = sources.mine.get(name)
         if of is None:
-            if row["journal"] not in sources.server:
-                stale.append(row["name"])
-        elif anew or not _follows(of, row):
-            stale.append(row["name"])
+            if not foreign and (local or row["home"] is not None):
+                _refuse_lost(sources.agents / name)
+                stale.append(name)
+        elif foreign and row["journal"] != str(of.reader.uuid):
+            what = f"the tables hold an agent {name!r} of another home"
+            raise DataRefused(f"{what}; name one of them differently or give this home another database")
+        elif anew or foreign or not _follows(of, row):
+            stale.append(name)
     return stale
+
+
+def _refuse_lost(folder: Path) -> None:
+    """Raises JournalDamaged where an agent had a journal: its rows are all that is left of it here."""
+    if (folder / ANCHOR).exists():
+        what = f"the journal that {folder / ANCHOR} speaks of is not there, and its rows would go with it"
+        raise JournalDamaged(f"{what}: put it back, or move the anchor away to give it up")
 
 
 def _follows(of: _Source, row: Any) -> bool:
@@ -252,7 +278,7 @@ def _block(reader: Reader, end: int) -> tuple[int, str]:
     query = sa.select(BLOCK.c.number, BLOCK.c.hash).join(
         RECORD, sa.and_(RECORD.c.name == BLOCK.c.name, RECORD.c.block == BLOCK.c.number)
     )
-    with reader.engine.connect() as c:
+    with reader.connected() as c:
         row = c.execute(query.where(RECORD.c.name == reader.place.name, RECORD.c.id == end - 1)).one_or_none()
     return (-1, "") if row is None else (int(row.number), row.hash.hex())
 
@@ -266,14 +292,14 @@ def _forget(c: sa.Connection, name: str) -> None:
         c.execute(sa.delete(table).where(key == name))
 
 
-def _advance(c: sa.Connection, of: _Source, most: int | None, batch: int | None) -> Projected:
+def _advance(c: sa.Connection, of: _Source, home: str, most: int | None, batch: int | None) -> Projected:
     """Project up to `most` records more, `batch` at most in all or all of them; rows, cursor and retention together."""
     genesis = of.reader.genesis()
     query = sa.select(CURSORS.c.next_record, CURSORS.c.carry).where(CURSORS.c.agent_type == of.name)
     stood = c.execute(query).one_or_none()
     if stood is None:
         created = stamp(of.created_ns)
-        about = {"number": of.number, "name": of.name, "journal": genesis.journal, "created": created}
+        about = {"number": of.number, "name": of.name, "journal": genesis.journal, "created": created, "home": home}
         c.execute(sa.insert(AGENTS), [about | {"run": genesis.run, "code_revision": genesis.code_revision}])
     first, told = (0, "{}") if stood is None else (int(stood.next_record), str(stood.carry))
     end = min(of.end, first + min(n for n in (most, batch, of.end) if n is not None))

@@ -16,10 +16,10 @@ import msgspec
 import numpy as np
 import sqlalchemy as sa
 
-from confidence_engine.domain.errors import DataMissing, JournalDamaged
+from confidence_engine.domain.errors import DataMissing, JournalDamaged, RunError, UsageError
 from confidence_engine.domain.event import EVENT
 from confidence_engine.journal.chain import Block, Record
-from confidence_engine.journal.database import engine_of, is_postgres, sqlite_url
+from confidence_engine.journal.database import bare_url, engine_of, is_postgres, no_server, same_server, sqlite_url
 from confidence_engine.journal.disk import Disk
 from confidence_engine.journal.kinds import GENESIS, ROWS
 from confidence_engine.journal.schema import BLOCK, JOURNAL, RECORD
@@ -53,20 +53,24 @@ class Place(NamedTuple):
 def place_of(home: Path, name: str, database: str | None = None) -> Place:
     """Place of the journal `name` whose folder is `home`/journal and whose anchor stands beside that folder.
 
-    `database` is a server's URL; without one the rows are where the folder says, which is beside it or in a server
-    that its file `database` names.
+    Rows that are there stay where they are: in the server that the folder's file `database` names, or beside it. Those
+    of a journal to be made go to `database`, a server's URL, or beside it. Raises UsageError where the rows are in
+    another server than the one that is told.
     """
     folder = home / "journal"
-    if not database and (folder / SERVER).is_file():
-        database = (folder / SERVER).read_text(encoding="utf-8").strip()
-    return Place(folder, home / ANCHOR, database or sqlite_url(folder / DATABASE), name)
+    held = (folder / SERVER).read_text(encoding="utf-8").strip() if (folder / SERVER).is_file() else None
+    if held is not None and database and not same_server(held, database):
+        what = f"the rows of this journal are in {held}, not in {bare_url(database)}"
+        raise UsageError(f"{folder}: {what}; its file {SERVER!r} says so, where they were moved correct it")
+    if held is None and (folder / DATABASE).is_file():
+        database = None
+    return Place(folder, home / ANCHOR, database or held or sqlite_url(folder / DATABASE), name)
 
 
 def point(place: Place, disk: Disk) -> None:
     """Leave word in the folder of the server that holds its rows, without the password."""
     if is_postgres(place.database):
-        url = sa.make_url(place.database).set(password=None).render_as_string(hide_password=False)
-        disk.replace(place.folder / SERVER, f"{url}\n".encode())
+        disk.replace(place.folder / SERVER, f"{bare_url(place.database)}\n".encode())
 
 
 class Genesis(msgspec.Struct, frozen=True):
@@ -90,7 +94,7 @@ class Genesis(msgspec.Struct, frozen=True):
 
 
 class Reader:
-    """One journal, opened for reading. Raises DataMissing where there is none."""
+    """One journal, opened for reading. Raises DataMissing where there is none, RunError where its server is silent."""
 
     def __init__(self, place: Place, disk: Disk | None = None) -> None:
         self.place, self.disk = place, disk or Disk()
@@ -104,7 +108,7 @@ class Reader:
         self.close = weakref.finalize(self, self.engine.dispose)
         """Let go of the database; done by itself when nobody has the reader any more."""
         row = None
-        with self._connected() as c:
+        with self.connected() as c:
             if sa.inspect(c).has_table(JOURNAL.name):  # none yet where the first start was cut off
                 row = c.execute(sa.select(JOURNAL.c.uuid).where(JOURNAL.c.name == place.name)).scalar_one_or_none()
         if row is None:
@@ -115,17 +119,20 @@ class Reader:
             raise JournalDamaged(f"{place.folder}: {row!r} is no journal's id") from error
 
     @contextlib.contextmanager
-    def _connected(self) -> Iterator[sa.Connection]:
+    def connected(self) -> Iterator[sa.Connection]:
+        """A connection to the rows. Raises JournalDamaged where they cannot be read, RunError as the reader itself."""
         try:
             with self.engine.connect() as c:
                 yield c
         except sa.exc.DatabaseError as error:
+            if (said := no_server(error)) is not None:
+                raise RunError(f"{self.place.folder}: the server of its rows does not answer: {said}") from error
             raise JournalDamaged(f"{self.place.folder}: its rows cannot be read: {error.orig}") from error
 
     def blocks(self, first: int = 0) -> Generator[Block]:
         """Blocks from number `first` on, in order."""
         query = self._blocks().where(BLOCK.c.number >= first).order_by(BLOCK.c.number)
-        with self._connected() as c, c.execution_options(yield_per=2000).execute(query) as rows:
+        with self.connected() as c, c.execution_options(yield_per=2000).execute(query) as rows:
             for row in rows:
                 yield Block(*row)
 
@@ -154,7 +161,7 @@ class Reader:
 
     def _newest(self, such: sa.ColumnElement[bool]) -> Block | None:
         """The last of such blocks."""
-        with self._connected() as c:
+        with self.connected() as c:
             row = c.execute(self._blocks().where(such).order_by(BLOCK.c.number.desc()).limit(1)).one_or_none()
         return None if row is None else Block(*row)
 
@@ -170,7 +177,7 @@ class Reader:
         if kinds:
             query = query.where(r.kind.in_(kinds))
         query = query.order_by(r.id.desc() if backwards else r.id).limit(limit)
-        with self._connected() as c, c.execution_options(yield_per=2000).execute(query) as rows:
+        with self.connected() as c, c.execution_options(yield_per=2000).execute(query) as rows:
             for row in rows:
                 yield Record(*row)
 

@@ -4,7 +4,8 @@ Bytes beyond the last block belong to a commit that did not happen. All up to th
 written; a power cut may take the bytes of events after it, in any order. So every block from the anchor's on is read
 again: the first whose bytes are not there ends the journal, what lay after it is taken out, and a record says so in
 the same transaction. Rows come whole or not at all, so rows that contradict each other, the anchor's block included,
-were changed by somebody: that is refused.
+were changed by somebody: that is refused. An anchor is written when a journal begins and never lost by a power cut, so
+a journal without one was handled by somebody too: nothing is taken out of it, and it goes on when it is told to.
 """
 
 from __future__ import annotations
@@ -42,16 +43,20 @@ class Found(NamedTuple):
     lost: dict[str, Any] | None
 
 
-def recover(reader: Reader) -> Found:
+def recover(reader: Reader, unanchored: bool = False) -> Found:
     """Cut a journal's segments back to its last whole block, and wait until what is kept has arrived.
 
-    Raises JournalDamaged where that block lies before the anchor or where rows are not what was committed, and
-    DataMissing where a first start was cut off before its first commit.
+    Raises JournalDamaged where that block lies before the anchor, where rows are not what was committed, or where the
+    anchor of more than one block is gone, unless that is known (`unanchored`) and all is there; DataMissing where a
+    first start was cut off before its first commit.
     """
     anchor = _anchor_of(reader)
     if anchor is None and next(reader.blocks(), None) is None:
         raise DataMissing(f"{reader.place.folder}: its first start was cut off before it began")
     newest = reader.last()
+    if anchor is None and newest.number > 0 and not unanchored:
+        what = f"{newest.number + 1} blocks, and {reader.place.anchor} is gone"
+        raise JournalDamaged(f"{what}; put it back, or see `confidence journal anchor`")
     least = anchor.blocks - 1 if anchor is not None else 0
     if newest.number < least:
         raise JournalDamaged(f"{reader.place.folder}: it ends at block {newest.number}, and {_bound(anchor)}")
@@ -67,6 +72,9 @@ def recover(reader: Reader) -> Found:
             good = block
     if good is None:
         what = f"the events of block {least} are not what was committed, and {_bound(anchor)}"
+        raise JournalDamaged(f"{reader.place.folder}: {what}; see `confidence journal verify`")
+    if anchor is None and good.number < newest.number:
+        what = f"the events of block {good.number + 1} are not there, and no anchor tells whether they ever arrived"
         raise JournalDamaged(f"{reader.place.folder}: {what}; see `confidence journal verify`")
     last = good if good.events else reader.last_with_events(good.number)
     segment, end = "", 0

@@ -15,7 +15,7 @@ from confidence_engine.journal.chain import Record
 from confidence_engine.journal.periods import limited, reviewed
 from confidence_engine.journal.sheet import Sheet, number
 
-__all__ = ["valued"]
+__all__ = ["stopped", "valued"]
 
 _FIGURES: Final = (("equity", "equity"), ("balance", "balance"), ("gross", "gross"), ("net", "net_usd"),
                    ("used_margin", "used_margin"))  # fmt: skip
@@ -45,13 +45,25 @@ def _figure(sheet: Sheet, record: Record, e: Any, which: int, name: str, value: 
     )
 
 
+def stopped(c: Carry, sheet: Sheet, record: Record) -> None:
+    """The end of a run: the last heartbeat says that no other follows."""
+    made = None if c.equity is None else c.equity - (c.equity if c.day_equity is None else c.day_equity)
+    _beat(c, sheet, record, record.ts_ns, "stopped", len(c.trips), made)
+
+
 def _heartbeat(c: Carry, sheet: Sheet, record: Record, e: Any) -> None:
     gates = {key.partition(":")[2] for key in c.refused}
     status = "halted" if gates & {"HALTED", "DRAWDOWN"} else "degraded" if "DEGRADED" in gates else "running"
+    _beat(c, sheet, record, e.ts_ns, status, e.open_positions, e.equity - float(c.day_equity or 0.0))
+
+
+def _beat(
+    c: Carry, sheet: Sheet, record: Record, ts_ns: int, status: str, positions: int, made: float | None
+) -> None:  # fmt: skip
     sheet.put(
-        "heartbeat_logs", record.id, e.ts_ns, run_count=c.heartbeats, active_positions=e.open_positions,
-        daily_pnl=e.equity - float(c.day_equity or 0.0), total_trades=c.closed, system_status=status,
-        market_regime=_market(c), platform=c.venue, last_quality=c.quality, last_conviction=c.conviction,
+        "heartbeat_logs", record.id, ts_ns, run_count=c.heartbeats, active_positions=positions, daily_pnl=made,
+        total_trades=c.closed, system_status=status, market_regime=_market(c), platform=c.venue,
+        last_quality=c.quality, last_conviction=c.conviction,
     )  # fmt: skip
 
 

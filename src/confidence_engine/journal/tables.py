@@ -30,7 +30,7 @@ from confidence_engine.domain.units import DAY_NS
 __all__ = ["PROJECTION", "RETAINED", "RETENTION_NS", "TABLES", "TABLES_FILE", "TEN", "stamp_check"]
 
 TABLES_FILE: Final = "enhanced_trading.db"
-PROJECTION: Final = 2
+PROJECTION: Final = 3
 """Version of what the rows say: an agent projected by an older one is projected anew at the next start."""
 
 RETENTION_NS: Final = 30 * DAY_NS
@@ -96,6 +96,7 @@ Table(
     Column("name", Text, nullable=False, unique=True),
     Column("journal", Text, nullable=False, unique=True),
     _text("created", needed=True), _text("run", needed=True), _text("code_revision", needed=True),
+    _text("home"),  # whose journal it is, where several homes share a server; NULL for rows of older rules
     CheckConstraint(stamp_check("created"), name="agents_created_utc"),
     _words("agents", "run", "agent", "replay"),
 )  # fmt: skip
@@ -171,7 +172,7 @@ _table(
     _count("run_count"), _count("active_positions"), *_real("daily_pnl"), _count("total_trades"),
     _text("system_status", needed=True), _text("market_regime"), _text("platform", needed=True),
     *_real("last_quality", "last_conviction"),
-    _words("heartbeat_logs", "system_status", "running", "degraded", "halted"),
+    _words("heartbeat_logs", "system_status", "running", "degraded", "halted", "stopped"),
 )  # fmt: skip
 
 _table(

@@ -17,14 +17,14 @@ from typing import Any, Final
 
 import sqlalchemy as sa
 
-from confidence_engine.domain.errors import DataMissing, JournalDamaged
+from confidence_engine.domain.errors import DataMissing, JournalDamaged, RunError
 from confidence_engine.domain.event import EVENT_SCHEMA
 from confidence_engine.journal import kinds
 from confidence_engine.journal.anchor import Anchor, read_anchor
 from confidence_engine.journal.chain import GENESIS_PREV, Block, Record, block_hash
 from confidence_engine.journal.content import Records, Segments
 from confidence_engine.journal.damage import displaced, edited, mended, plain_block
-from confidence_engine.journal.database import is_postgres
+from confidence_engine.journal.database import is_postgres, no_server
 from confidence_engine.journal.disk import Disk
 from confidence_engine.journal.faults import (
     CHANGED,
@@ -47,7 +47,10 @@ _AT_A_TIME: Final = 2000
 
 
 def verify(place: Place, disk: Disk | None = None) -> Findings:
-    """Check one journal against itself and its anchor. Raises DataMissing where there is nothing of one."""
+    """Check one journal against itself and its anchor.
+
+    Raises DataMissing where there is nothing of one, RunError where a server cannot be asked: that is no finding.
+    """
     found, begun, anchor = Findings(place.name, str(place.folder)), time.perf_counter(), None
     try:
         anchor = read_anchor(place.anchor)  # before the rows: whoever writes meanwhile is then never behind it
@@ -67,6 +70,8 @@ def verify(place: Place, disk: Disk | None = None) -> Findings:
     except JournalDamaged as error:
         found.add(UNREADABLE, str(error))
     except sa.exc.DBAPIError as error:
+        if (said := no_server(error)) is not None:
+            raise RunError(f"{place.folder}: the server of its rows does not answer: {said}") from error
         found.add(UNREADABLE, f"{place.folder}: its rows cannot be read: {error.orig}")
     if alone and found.sound:
         found.notes.append(NOT_ANCHORED)

@@ -7,12 +7,14 @@ was: agent, period and a hash over parameters, data and code, so that the same r
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
 import shutil
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
@@ -31,12 +33,14 @@ from confidence_engine.drivers.replay import Result
 from confidence_engine.drivers.sources import Sources
 from confidence_engine.evaluate.summary import Figures
 from confidence_engine.feeds.assemble import Window
+from confidence_engine.journal.lock import is_locked
 from confidence_engine.kernel.regime import TREND_WORDS, VOLATILITY_WORDS
 from confidence_engine.report.chart import Picture, chart
 
 __all__ = [
     "ARTEFACTS",
     "FILES",
+    "beside",
     "find_run",
     "list_runs",
     "read_config",
@@ -139,10 +143,20 @@ def _put(part: Path, folder: Path) -> None:
 
 
 def _sweep(parent: Path) -> None:
-    """Remove the parts of runs whose process died long ago."""
+    """Remove the parts of runs whose process died long ago; a journal that is being written to is of no dead one."""
     for part in parent.glob(f".*{_PART}"):
-        if part.is_dir() and time.time() - part.stat().st_mtime > _STALE_S:
+        old = part.is_dir() and time.time() - part.stat().st_mtime > _STALE_S
+        if old and not is_locked(part / JOURNAL[0]):
             shutil.rmtree(part, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def beside(where: Path) -> Iterator[Path]:
+    """A folder beside `where` for the journal of a run that is not written yet; it is gone at the end."""
+    where.parent.mkdir(parents=True, exist_ok=True)
+    _sweep(where.parent)
+    with tempfile.TemporaryDirectory(prefix=".journal.", suffix=_PART, dir=where.parent) as folder:
+        yield Path(folder)
 
 
 def refuse_foreign(folder: Path) -> None:

@@ -1,7 +1,8 @@
 """Any past decision, from its agent's journal alone: the numbers, the gates, the headlines, the parameters, the code.
 
-Nothing is computed anew and nothing is read from the store: what stands here was written when it was decided, in a
-block whose hash is named. What has been retired since is said to be gone, not left out.
+Nothing is computed anew and nothing is read from the store: what stands here was written when it was decided. Every
+block that something was taken from is hashed anew, and the decision's is named. What has been retired since is said to
+be gone, not left out.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from confidence_engine.domain.units import DAY_NS, format_duration, format_time,
 from confidence_engine.journal import kinds
 from confidence_engine.journal.chain import Block, Record, block_hash, records_hash
 from confidence_engine.journal.reader import Place, Reader
+from confidence_engine.journal.retired import retirements
 from confidence_engine.kernel import regime
 from confidence_engine.report.explain import SHOWN_HALF_LIVES, action, evidence_lines
 
@@ -54,18 +56,27 @@ def split_id(text: str, agents: list[str]) -> tuple[str, int]:
 def reconstruct(place: Place, seq: int) -> dict[str, Any]:
     """Everything the journal holds about decision `seq`, JSON-able. Raises DataMissing, JournalDamaged."""
     reader = Reader(place)
+    proof = _Proof(reader)
+    for first in reader.records(kinds.GENESIS, limit=1):
+        proof.of(first)
     genesis = reader.genesis()
     layout = genesis.layout(kinds.DECISION)
-    retired = _retired(reader)
+    retired = _retired(reader, proof)
     record = _find(reader, layout, seq)
     if record is None:
         raise DataMissing(_absent(reader, place, seq, retired))
-    block = reader.block_of(record.id)
+    block = proof.of(record)
     decision = np.frombuffer(record.body, layout).view(np.recarray)[0]
-    params = _last(reader, kinds.PARAMS, record.id)
-    asset = _asset(reader, int(decision.asset), record.id)
-    upgrade = _last(reader, kinds.UPGRADE, record.id)
+    params = _last(reader, proof, kinds.PARAMS, record.id)
+    if params is None:
+        raise JournalDamaged(f"{place.folder}: no parameters before record {record.id}")
+    asset = _asset(reader, proof, int(decision.asset), record.id)
+    upgrade = _last(reader, proof, kinds.UPGRADE, record.id)
     names = gate_names(int(decision.gates))
+    followed = [
+        list(_followed(reader, proof, genesis.layout(kind), kind, decision, record))
+        for kind in (kinds.INTENT, kinds.ENTRY)
+    ]
     return {
         "id": f"{place.name}:{seq}",
         "agent": genesis.agent,
@@ -79,21 +90,67 @@ def reconstruct(place: Place, seq: int) -> dict[str, Any]:
         "regime": regime.words(int(decision.regime)),
         "findings": [{"name": name, "why": FINDING_WORDS[name]} for name in finding_names(int(decision.findings))],
         "numbers": {name: _plain(decision[name]) for name in layout.names or ()},
-        **_headlines(reader, params, asset, decision, record, retired),
-        "orders": [
-            _order(row) for row in _followed(reader, genesis.layout(kinds.INTENT), kinds.INTENT, decision, record)
-        ],
-        "money": [_money(row) for row in _followed(reader, genesis.layout(kinds.ENTRY), kinds.ENTRY, decision, record)],
+        **_headlines(reader, proof, params, asset, decision, record, retired),
+        "orders": [_order(row) for row in followed[0]],
+        "money": [_money(row) for row in followed[1]],
         "params_hash": params["hash"],
         "params": params["config"],
         "code": genesis.code_revision if upgrade is None else upgrade["code_revision"],
         "versions": genesis.versions,
-        "proof": _proof(record, block, reader, retired),
+        "proof": {
+            "journal": str(reader.uuid),
+            "record": record.id,
+            "event": record.event,
+            "block": block.number,
+            "block_hash": block.hash.hex(),
+            "committed": format_time(block.committed_ns),
+            "blocks": proof.blocks,
+        },
         "retired": [f"{one['what']}, on {one['at']}" for one in retired],
     }
 
 
+class _Proof:
+    """Hashes every block anew that a record is taken from, once."""
+
+    def __init__(self, reader: Reader) -> None:
+        self._reader, self._sound = reader, dict[int, Block]()
+        self._kept = {kept.block: kept.hash for one in retirements(reader) for kept in one.kept}
+
+    @property
+    def blocks(self) -> int:
+        """How many were."""
+        return len(self._sound)
+
+    def of(self, record: Record) -> Block:
+        """The block of a record. Raises JournalDamaged where it is not what was committed."""
+        near = (one for one in self._sound.values() if one.first_record <= record.id < one.end_record)
+        block = next(near, None)
+        if block is None:
+            block = self._reader.block_of(record.id)
+            held = records_hash(self._reader.records(first=block.first_record, end=block.end_record))
+            thinned = self._kept.get(block.number) == held.hex()
+            if block_hash(self._reader.uuid, block) != block.hash or not (thinned or held == block.records_hash):
+                raise JournalDamaged(
+                    f"{self._reader.place.folder}: block {block.number}, which holds record {record.id}, is not what "
+                    "was committed; see `confidence journal verify`"
+                )
+            self._sound[block.number] = block
+        return block
+
+    def told(self, record: Record) -> dict[str, Any]:
+        """The payload of a record, its block hashed anew. Raises JournalDamaged."""
+        self.of(record)
+        try:
+            return msgspec.json.decode(record.payload or b"", type=dict[str, Any])
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            where = f"{self._reader.place.folder}: {kinds.KIND_NAMES.get(record.kind)} record {record.id}"
+            raise JournalDamaged(f"{where} cannot be read: {error}") from error
+
+
 def _seq(record: Record, layout: np.dtype[Any]) -> int:
+    if len(record.body) != layout.itemsize:
+        raise JournalDamaged(f"decision record {record.id} is not {layout.itemsize} bytes long")
     return int(np.frombuffer(record.body, layout)["seq"][0])
 
 
@@ -117,29 +174,25 @@ def _plain(value: Any) -> Any:
     return None if isinstance(plain, float) and not math.isfinite(plain) else plain
 
 
-def _last(reader: Reader, kind: int, before: int) -> Any:
-    """Payload of the last record of a kind before an id; None where there is none and it need not be there."""
+def _last(reader: Reader, proof: _Proof, kind: int, before: int) -> dict[str, Any] | None:
+    """Payload of the last record of a kind before an id; None where there is none."""
     found = next(reader.records(kind, end=before, backwards=True, limit=1), None)
-    if found is None or found.payload is None:
-        if kind == kinds.PARAMS:
-            raise JournalDamaged(f"{reader.place.folder}: no parameters before record {before}")
-        return None
-    return msgspec.json.decode(found.payload)
+    return None if found is None else proof.told(found)
 
 
-def _asset(reader: Reader, asset: int, before: int) -> dict[str, Any]:
+def _asset(reader: Reader, proof: _Proof, asset: int, before: int) -> dict[str, Any]:
     for record in reader.records(kinds.INSTRUMENT, end=before, backwards=True):
-        one: dict[str, Any] = msgspec.json.decode(record.payload or b"{}")
+        one = proof.told(record)
         if one.get("asset") == asset:
             return one
     raise JournalDamaged(f"{reader.place.folder}: no instrument {asset} before record {before}")
 
 
-def _retired(reader: Reader) -> list[dict[str, Any]]:
+def _retired(reader: Reader, proof: _Proof) -> list[dict[str, Any]]:
     """What was taken out of the journal, by its own word: the block it reaches to, the kinds, when and why."""
     found = []
     for record in reader.records(kinds.RETIRED):
-        said = msgspec.json.decode(record.payload or b"{}")
+        said = proof.told(record)
         names = ", ".join(said.get("kinds", ()))
         what = f"events and records ({names}) up to block {said.get('through_block')}"
         found.append({"what": what, "at": format_time(record.ts_ns), "block": said.get("through_block")})
@@ -156,7 +209,7 @@ def _absent(reader: Reader, place: Place, seq: int, retired: list[dict[str, Any]
 
 
 def _headlines(
-    reader: Reader, params: dict[str, Any], asset: dict[str, Any], decision: Any, decided: Record,
+    reader: Reader, proof: _Proof, params: dict[str, Any], asset: dict[str, Any], decision: Any, decided: Record,
     retired: list[dict[str, Any]],
 ) -> dict[str, Any]:  # fmt: skip
     """Documents about the underlying that were known and had not faded, newest first, and where they are gone."""
@@ -166,7 +219,7 @@ def _headlines(
     for record in reader.records(kinds.DOCUMENT, end=decided.id, backwards=True):
         if record.ts_ns <= since:
             break
-        said = msgspec.json.decode(record.payload or b"{}")
+        said = proof.told(record)
         mine = next((one for one in said["heard"] if one["underlying"] == asset["underlying"]), None)
         if mine is None:
             continue
@@ -191,7 +244,7 @@ def _reaches(reader: Reader, gone: Block, since: int) -> bool:
 
 
 def _followed(
-    reader: Reader, layout: np.dtype[Any], kind: int, decision: Any, decided: Record
+    reader: Reader, proof: _Proof, layout: np.dtype[Any], kind: int, decision: Any, decided: Record
 ) -> Iterator[np.record]:  # fmt: skip
     """Rows of a kind that came of the decision: those that name it, until its asset has another."""
     for record in reader.records(kind, first=decided.id):
@@ -201,6 +254,7 @@ def _followed(
         if int(row.decision) > int(decision.seq):
             return
         if int(row.decision) == int(decision.seq):
+            proof.of(record)
             yield row
 
 
@@ -217,19 +271,4 @@ def _money(row: Any) -> dict[str, Any]:
         "at": format_time(int(row.ts_event)), "what": KIND_NAMES[int(row.kind)], "order": int(row.order_id),
         "lots": int(row.lots), "price": _plain(row.price), "fee_usd": _plain(row.fee_usd),
         "amount_usd": _plain(row.amount_usd), "why": EXIT_NAMES[int(row.why)],
-    }  # fmt: skip
-
-
-def _proof(record: Record, block: Block, reader: Reader, retired: list[dict[str, Any]]) -> dict[str, Any]:
-    """Where it stands, after its block was hashed anew. Raises JournalDamaged where it is not what was committed."""
-    held = reader.records(first=block.first_record, end=block.end_record)
-    thinned = any(block.number <= one["block"] for one in retired)
-    if block_hash(reader.uuid, block) != block.hash or (not thinned and records_hash(held) != block.records_hash):
-        raise JournalDamaged(
-            f"{reader.place.folder}: block {block.number}, which holds it, is not what was committed; "
-            "see `confidence journal verify`"
-        )
-    return {
-        "journal": str(reader.uuid), "record": record.id, "event": record.event, "block": block.number,
-        "block_hash": block.hash.hex(), "committed": format_time(block.committed_ns),
     }  # fmt: skip
