@@ -20,6 +20,7 @@ from confidence_engine.drivers.scribe import Scribe, begin
 from confidence_engine.journal import kinds
 from confidence_engine.journal.chain import Record
 from confidence_engine.journal.database import engine_of
+from confidence_engine.journal.epoch import Program
 from confidence_engine.journal.log import reopen
 from confidence_engine.journal.reader import Place, Reader, place_of
 from confidence_engine.journal.retire import retire
@@ -114,7 +115,7 @@ def test_what_was_retired_is_said(place: Place, tmp_path: Path, monkeypatch: pyt
     told = retire(journal, 1 << 62)
     journal.close()
     assert told is not None
-    layout = Reader(mine).genesis().layout(kinds.DECISION)
+    layout = Reader(mine).epochs().layout(kinds.DECISION, 0)
     left = {int(np.frombuffer(one.body, layout)["seq"][0]) for one in Reader(mine).records(kinds.DECISION)}
     (gone, *_) = [seq for seq in decisions["seq"].tolist() if seq not in left]
     with pytest.raises(DataMissing, match="was retired"):
@@ -146,6 +147,27 @@ def change(place: Place, statement: Any) -> None:
     with engine.begin() as c:
         assert c.execute(statement).rowcount == 1
     engine.dispose()
+
+
+def test_a_decision_of_a_later_program_is_read_by_its_layout(place: Place, tmp_path: Path) -> None:
+    mine = copied(place, tmp_path)
+    row = played().result.decisions[-1]
+    names = ["learnt", *reversed(row.dtype.names or ())]
+    newer = np.zeros(1, [("learnt", "<f8"), *((name, row.dtype[name].str) for name in names[1:])])
+    for name in names[1:]:
+        newer[name] = row[name]
+    newer["seq"], newer["learnt"] = row["seq"] + 1, 0.25
+    journal = reopen(mine, reserve=0)
+    event, layouts = journal.next_event - 1, Reader(mine).genesis().layouts
+    layouts |= {"DECISION": [[name, newer.dtype[name].str] for name in names]}
+    later = Program(1, 9, "a later revision", layouts, {"numpy": "9"})
+    journal.put(kinds.UPGRADE, event, 1, payload=msgspec.to_builtins(later))
+    journal.put(kinds.DECISION, event, 1, newer.tobytes())
+    journal.close()
+    before, found = reconstruct(mine, int(row["seq"])), reconstruct(mine, int(row["seq"]) + 1)
+    assert found["numbers"] == before["numbers"] | {"seq": row["seq"] + 1, "learnt": 0.25}
+    assert (found["code"], found["versions"]) == ("a later revision", {"numpy": "9"})
+    assert before["code"] == reconstruct(place, int(row["seq"]))["code"] != found["code"]
 
 
 def test_ids() -> None:

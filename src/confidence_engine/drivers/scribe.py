@@ -19,6 +19,7 @@ import numpy as np
 from confidence_engine.config import Config
 from confidence_engine.domain.decision import DECISION
 from confidence_engine.domain.document import known_at
+from confidence_engine.domain.errors import JournalDamaged
 from confidence_engine.domain.event import EVENT, EVENT_SCHEMA
 from confidence_engine.domain.instrument import Instrument
 from confidence_engine.domain.order import INTENT
@@ -30,14 +31,15 @@ from confidence_engine.drivers.snapshot import snapshot
 from confidence_engine.drivers.sources import Sources
 from confidence_engine.feeds.assemble import Streams, Window
 from confidence_engine.journal import kinds
+from confidence_engine.journal.epoch import Program
 from confidence_engine.journal.log import Journal, create
-from confidence_engine.journal.reader import Genesis, Place
+from confidence_engine.journal.reader import Genesis, Place, Reader
 from confidence_engine.journal.retire import seal
 from confidence_engine.kernel.out import Out
 from confidence_engine.kernel.state import STATE_SCHEMA
 from confidence_engine.text.reading import Readings, Verdict
 
-__all__ = ["LAYOUTS", "Scribe", "begin", "stepped"]
+__all__ = ["LAYOUTS", "Scribe", "begin", "program", "stepped", "upgrade"]
 
 LAYOUTS: Final[dict[str, np.dtype[Any]]] = {
     "DECISION": DECISION, "INTENT": INTENT, "ENTRY": ENTRY, "EQUITY": EQUITY, "MARKED": MARKED, "LESSON": LESSON,
@@ -54,12 +56,10 @@ def begin(
     synthetic: bool, *, clock: Callable[[], int] = time.time_ns, **options: Any,
 ) -> Journal:  # fmt: skip
     """A new journal with its first entries; `run` is "agent" or "replay", `options` go to `journal.log.create`."""
-    layouts = {name: [list(field) for field in _described(layout)] for name, layout in LAYOUTS.items()}
+    mine = program()
     genesis = Genesis(
-        str(uuid.uuid4()), place.name, config.agent.name, run, format_time(clock()), EVENT_SCHEMA, STATE_SCHEMA,
-        code_revision(), layouts, synthetic,
-        {"python": platform.python_version(), "numpy": np.__version__, "numba": numba.__version__,
-         "machine": platform.machine()},
+        str(uuid.uuid4()), place.name, config.agent.name, run, format_time(clock()), mine.event_schema,
+        mine.state_schema, mine.code_revision, mine.layouts, synthetic, mine.versions,
     )  # fmt: skip
     told = told_about(instruments, config.universe.underlyings)
     params = {
@@ -70,6 +70,33 @@ def begin(
     entries += [(kinds.INSTRUMENT, {"asset": i} | msgspec.to_builtins(one)) for i, one in enumerate(instruments)]
     entries += [(kinds.STREAM, {"id": k, "name": name}) for k, name in enumerate(streams.names)]
     return create(place, genesis, entries, clock=clock, **options)
+
+
+def program() -> Program:
+    """What this program is to a journal that it writes."""
+    layouts = {name: [list(field) for field in _described(layout)] for name, layout in LAYOUTS.items()}
+    versions = {"python": platform.python_version(), "numpy": np.__version__, "numba": numba.__version__}
+    return Program(EVENT_SCHEMA, STATE_SCHEMA, code_revision(), layouts, versions | {"machine": platform.machine()})
+
+
+def upgrade(journal: Journal) -> bool:
+    """Open an epoch where another program wrote the journal so far; False where it was this one.
+
+    Raises JournalDamaged where its events are of another schema: their segments would hold two kinds of bytes.
+    """
+    reader, mine = Reader(journal.place, journal.disk), program()
+    try:
+        before = reader.epochs().program(journal.next_record)
+    finally:
+        reader.close()
+    if before.event_schema != mine.event_schema:
+        what = f"its events are of schema {before.event_schema}, this program's of {mine.event_schema}"
+        raise JournalDamaged(f"{journal.place.folder}: {what}; begin a new journal")
+    if before == mine:
+        return False
+    journal.put(kinds.UPGRADE, journal.next_event - 1, journal.clock(), payload=msgspec.to_builtins(mine))
+    journal.commit()
+    return True
 
 
 def _described(layout: np.dtype[Any]) -> Iterator[tuple[str, str]]:

@@ -12,10 +12,12 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, Final
 
+from confidence_engine.domain.errors import JournalDamaged
 from confidence_engine.domain.event import EVENT
 from confidence_engine.journal import kinds
 from confidence_engine.journal.chain import HEADER, Block, Record, events_hash, header, records_hash
 from confidence_engine.journal.damage import moved_events, moved_records, odd_event, plain_record
+from confidence_engine.journal.epoch import Epochs
 from confidence_engine.journal.faults import CHANGED, FOREIGN, MISSING, REORDERED, TRUNCATED, Findings
 from confidence_engine.journal.reader import Reader
 from confidence_engine.journal.retired import Kept, retirements
@@ -30,9 +32,9 @@ class Records:
     """The rows of the records, followed block by block."""
 
     def __init__(
-        self, reader: Reader, found: Findings, rows: Iterable[Any], widths: dict[int, int], kept: dict[int, Kept]
+        self, reader: Reader, found: Findings, rows: Iterable[Any], epochs: Epochs | None, kept: dict[int, Kept]
     ) -> None:
-        self.reader, self.found, self.widths, self.kept = reader, found, widths, kept
+        self.reader, self.found, self.epochs, self.kept = reader, found, epochs, kept
         self.waiting = 0  # blocks whose records are retired and still there
         self._told = False  # whether what is wrong with the block has a name already
         self._rows = self._plain(rows)
@@ -113,9 +115,13 @@ class Records:
             return f"there is no kind {one.kind}"
         if not event <= one.event < max(span.end_event, 0):
             return None if one.event == -1 else f"it is of event {one.event}, after one of {event}"
-        if len(one.body) != self.widths.get(one.kind, len(one.body)):
-            name = kinds.KIND_NAMES[one.kind]
-            return f"its body has {len(one.body)} bytes, a row of kind {name} {self.widths[one.kind]}"
+        if self.epochs is not None and one.kind in kinds.ROWS:
+            try:
+                width = self.epochs.layout(one.kind, one.id).itemsize
+            except JournalDamaged as error:
+                return str(error)
+            if len(one.body) != width:
+                return f"its body has {len(one.body)} bytes, a row of kind {kinds.KIND_NAMES[one.kind]} {width}"
         return None
 
     def _missing(self, span: Block, first: int, end: int) -> None:

@@ -22,7 +22,8 @@ import pyarrow.parquet as pq
 from confidence_engine.domain.errors import JournalDamaged, RunError, UsageError
 from confidence_engine.domain.event import EVENT, KIND_NAMES, NO_ASSET, X_NAMES
 from confidence_engine.journal import kinds
-from confidence_engine.journal.reader import Genesis, Reader
+from confidence_engine.journal.epoch import Epochs
+from confidence_engine.journal.reader import Reader
 from confidence_engine.journal.retired import retirements
 
 __all__ = ["export"]
@@ -55,14 +56,14 @@ def export(reader: Reader, folder: Path) -> dict[str, Any]:
 
 
 def _write(reader: Reader, part: Path) -> dict[str, Any]:
-    genesis, last = reader.genesis(), reader.last()
+    genesis, epochs, last = reader.genesis(), reader.epochs(), reader.last()
     gone = list(retirements(reader))
     symbols = _symbols(reader)
     events, skipped = _events(reader, part / "events", last.number, {name for one in gone for name in one.segments})
     records: dict[str, int] = {}
     for kind, name in kinds.KIND_NAMES.items():
         write = _rows if kind in kinds.ROWS else _payloads
-        if count := write(reader, genesis, kind, part / "records", last.end_record, symbols):
+        if count := write(reader, epochs, kind, part / "records", last.end_record, symbols):
             records[name] = count
     told = {
         "journal": genesis.journal, "name": genesis.name, "code_revision": genesis.code_revision,
@@ -149,13 +150,17 @@ def _table_of(events: np.ndarray, sequence: np.ndarray, kind: int, name: str) ->
 
 
 def _rows(
-    reader: Reader, genesis: Genesis, kind: int, folder: Path, end: int, symbols: list[str]
+    reader: Reader, epochs: Epochs, kind: int, folder: Path, end: int, symbols: list[str]
 ) -> int:  # fmt: skip
     """One kind of rows, decoded by the layout that the journal itself names."""
-    name, layout = kinds.KIND_NAMES[kind], genesis.layout(kind)
+    name, layouts = kinds.KIND_NAMES[kind], list[np.dtype[Any]]()
     tables = _Tables(folder)
     try:
-        for ids, events, bodies in _batches(reader, kind, end):
+        for ids, events, bodies in _batches(reader, epochs, kind, end):
+            layout = epochs.layout(kind, ids[0])
+            if layout not in layouts:
+                layouts.append(layout)
+            file = name if layout == layouts[0] else f"{name}-{layouts.index(layout) + 1}"  # of a later program
             if any(len(body) != layout.itemsize for body in bodies):
                 raise JournalDamaged(f"a record of kind {name} is not {layout.itemsize} bytes long")
             rows = np.frombuffer(b"".join(bodies), layout)
@@ -165,17 +170,21 @@ def _rows(
                 if one == "asset":
                     known = [symbols[k] if 0 <= k < len(symbols) else None for k in rows[one].tolist()]
                     columns["symbol"] = pa.array(known, pa.string())
-            tables.add(name, pa.table(columns))
+            tables.add(file, pa.table(columns))
     finally:
         counts = tables.close()
-    return counts.get(name, 0)
+    return sum(counts.values())
 
 
-def _batches(reader: Reader, kind: int, end: int) -> Iterator[tuple[list[int], list[int], list[bytes]]]:
+def _batches(reader: Reader, epochs: Epochs, kind: int, end: int) -> Iterator[tuple[list[int], list[int], list[bytes]]]:
+    """Ids, events and bodies of a kind, of one program each."""
     ids: list[int] = []
     events: list[int] = []
     bodies: list[bytes] = []
     for one in reader.records(kind, end=end):
+        if ids and epochs.number(one.id) != epochs.number(ids[0]):
+            yield ids, events, bodies
+            ids, events, bodies = [], [], []
         ids.append(one.id)
         events.append(one.event)
         bodies.append(one.body)
@@ -187,10 +196,10 @@ def _batches(reader: Reader, kind: int, end: int) -> Iterator[tuple[list[int], l
 
 
 def _payloads(
-    reader: Reader, genesis: Genesis, kind: int, folder: Path, end: int, symbols: list[str]
+    reader: Reader, epochs: Epochs, kind: int, folder: Path, end: int, symbols: list[str]
 ) -> int:  # fmt: skip
     """One kind of payloads, a line each."""
-    del genesis, symbols
+    del epochs, symbols
     count, file = 0, None
     try:
         for one in reader.records(kind, end=end):

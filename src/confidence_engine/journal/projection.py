@@ -16,6 +16,7 @@ from confidence_engine.domain.errors import JournalDamaged
 from confidence_engine.journal import kinds
 from confidence_engine.journal.carry import Carry, Limits, Traded
 from confidence_engine.journal.chain import Record
+from confidence_engine.journal.epoch import Epochs
 from confidence_engine.journal.reader import Genesis
 from confidence_engine.journal.sheet import Sheet
 from confidence_engine.journal.signals import decided, said
@@ -34,26 +35,34 @@ TOLD: Final = (*_ROWS, kinds.PARAMS, kinds.INSTRUMENT, kinds.COMMAND, kinds.RECO
 class Projection:
     """The journal of one agent on its way into a sheet; goes on from any carry."""
 
-    def __init__(self, genesis: Genesis, carry: Carry, sheet: Sheet) -> None:
-        self.carry, self.sheet = carry, sheet
+    def __init__(self, genesis: Genesis, epochs: Epochs, carry: Carry, sheet: Sheet) -> None:
+        self.carry, self.sheet, self._epochs = carry, sheet, epochs
         carry.run_id, carry.synthetic = genesis.journal, genesis.synthetic
-        self._read = {kind: _reading(genesis.layout(kind)) for kind in _ROWS if kinds.ROWS[kind] in genesis.layouts}
+        self._read: dict[tuple[int, int], Callable[[bytes], Any]] = {}
         self._head()
 
     def take(self, record: Record) -> None:
         """Add what one record says. Raises JournalDamaged for one that cannot be read."""
         try:
             if record.kind in _ROWS:
-                _ROWS[record.kind](self.carry, self.sheet, record, self._read[record.kind](record.body))
+                _ROWS[record.kind](self.carry, self.sheet, record, self._row(record))
             elif record.kind in (kinds.PARAMS, kinds.INSTRUMENT):
                 self._learn(record.kind, msgspec.json.decode(record.payload or b""))
             elif record.kind == kinds.ENDED:
                 stopped(self.carry, self.sheet, record)
             else:
                 said(self.carry, self.sheet, record)
-        except (KeyError, ValueError, UnicodeDecodeError, msgspec.DecodeError) as error:
+        except (AttributeError, KeyError, ValueError, UnicodeDecodeError, msgspec.DecodeError) as error:
             what = kinds.KIND_NAMES.get(record.kind, str(record.kind))
             raise JournalDamaged(f"{self.sheet.name}: {what} record {record.id} cannot be read: {error!r}") from error
+
+    def _row(self, record: Record) -> Any:
+        """The row of a record, laid out as the program that wrote it did."""
+        key = self._epochs.number(record.id), record.kind
+        read = self._read.get(key)
+        if read is None:
+            read = self._read[key] = _reading(self._epochs.layout(record.kind, record.id))
+        return read(record.body)
 
     def _learn(self, kind: int, told: dict[str, Any]) -> None:
         c = self.carry

@@ -305,7 +305,7 @@ def _advance(c: sa.Connection, of: _Source, home: str, most: int | None, batch: 
     end = min(of.end, first + min(n for n in (most, batch, of.end) if n is not None))
     carry = msgspec.json.decode(told, type=Carry)
     sheet = Sheet(c, of.number, of.name, of.horizon)
-    projection = Projection(genesis, carry, sheet)
+    projection = Projection(genesis, of.reader.epochs(), carry, sheet)
     for k, record in enumerate(of.reader.records(*TOLD, first=first, end=end)):
         projection.take(record)
         if k % BATCH == BATCH - 1:

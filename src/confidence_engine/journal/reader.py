@@ -21,7 +21,8 @@ from confidence_engine.domain.event import EVENT
 from confidence_engine.journal.chain import Block, Record
 from confidence_engine.journal.database import bare_url, engine_of, is_postgres, no_server, same_server, sqlite_url
 from confidence_engine.journal.disk import Disk
-from confidence_engine.journal.kinds import GENESIS, ROWS
+from confidence_engine.journal.epoch import Epochs, Program
+from confidence_engine.journal.kinds import GENESIS, UPGRADE
 from confidence_engine.journal.schema import BLOCK, JOURNAL, RECORD
 
 __all__ = [
@@ -88,9 +89,10 @@ class Genesis(msgspec.Struct, frozen=True):
     synthetic: bool
     versions: dict[str, str] = {}
 
-    def layout(self, kind: int) -> np.dtype[Any]:
-        """Record type of the bodies of a kind, as it was when the journal was written."""
-        return np.dtype([(name, code) for name, code in self.layouts[ROWS[kind]]])
+    @property
+    def program(self) -> Program:
+        """Who wrote the first epoch."""
+        return Program(self.event_schema, self.state_schema, self.code_revision, self.layouts, self.versions)
 
 
 class Reader:
@@ -191,10 +193,24 @@ class Reader:
         except msgspec.DecodeError as error:
             raise JournalDamaged(f"{self.place.folder}: the genesis record cannot be read: {error}") from error
 
+    def epochs(self) -> Epochs:
+        """The programs that wrote it, in order. Raises JournalDamaged where one cannot be read."""
+        begun = [(0, self.genesis().program)]
+        for one in self.records(UPGRADE):
+            try:
+                begun.append((one.id, msgspec.json.decode(one.payload or b"", type=Program)))
+            except msgspec.DecodeError as error:
+                raise JournalDamaged(f"{self.place.folder}: upgrade record {one.id} cannot be read: {error}") from error
+        return Epochs(begun)
+
     def rows(self, kind: int, first: int = 0, end: int | None = None) -> np.ndarray:
-        """All bodies of a kind as one array of its layout."""
-        layout = self.genesis().layout(kind)
-        return np.frombuffer(b"".join(one.body for one in self.records(kind, first=first, end=end)), layout)
+        """All bodies of a kind as one array. Raises ValueError where programs of different layouts wrote them."""
+        epochs = self.epochs()
+        found = list(self.records(kind, first=first, end=end))
+        layouts = {epochs.layout(kind, one.id) for one in found} or {epochs.layout(kind, first)}
+        if len(layouts) > 1:
+            raise ValueError(f"{self.place.folder}: rows of kind {kind} have {len(layouts)} layouts")
+        return np.frombuffer(b"".join(one.body for one in found), layouts.pop())
 
     def events(self, first: int = 0, end: int | None = None) -> Iterator[np.ndarray]:
         """Events with first <= sequence < end, a block's at a time. Raises JournalDamaged for a segment cut short."""

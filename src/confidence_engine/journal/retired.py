@@ -117,22 +117,25 @@ class Sieve:
     """
 
     def __init__(self, reader: Reader) -> None:
-        fields = reader.genesis().layout(kinds.DECISION).fields
-        if fields is None or not {"gates", "asset"} <= set(fields):
-            raise JournalDamaged(f"{reader.place.folder}: its decisions have no gates or no asset")
-        self._gates, self._asset = fields["gates"][:2], fields["asset"][:2]
+        self._epochs = reader.epochs()
         self._refused: dict[int, bool] = {}
 
     def lets_go(self, record: Record) -> bool:
         """Whether the record goes."""
         if record.kind != kinds.DECISION:
             return record.kind in BULKY
-        gates, asset = (
-            int(np.frombuffer(record.body, kind, 1, at)[0]) for kind, at in (self._gates, self._asset)
-        )  # fmt: skip
+        fields = self._epochs.layout(kinds.DECISION, record.id).fields
+        if fields is None or not {"gates", "asset"} <= set(fields):
+            raise JournalDamaged(f"decision record {record.id} has no gates or no asset")
+        gates, asset = (int(np.frombuffer(record.body, *_one(fields[name]))[0]) for name in ("gates", "asset"))
         refused, before = bool(gates & _LIMITS), self._refused.get(asset, True)
         self._refused[asset] = refused
         return gates != 0 and not refused and not before
+
+
+def _one(field: tuple[Any, ...]) -> tuple[Any, int, int]:
+    """Type, count and offset of one field, as `frombuffer` wants them."""
+    return field[0], 1, field[1]
 
 
 def finish(reader: Reader, engine: sa.Engine, disk: Disk, said: Callable[[], object]) -> Retired | None:

@@ -26,6 +26,7 @@ from confidence_engine.journal.content import Records, Segments
 from confidence_engine.journal.damage import displaced, edited, mended, plain_block
 from confidence_engine.journal.database import is_postgres, no_server
 from confidence_engine.journal.disk import Disk
+from confidence_engine.journal.epoch import Epochs
 from confidence_engine.journal.faults import (
     CHANGED,
     FOREIGN,
@@ -91,7 +92,7 @@ class _Walk:
         self.reader, self.place, self.anchor, self.found = reader, reader.place, anchor, found
         self.uuid = reader.uuid
         self.schema = EVENT_SCHEMA
-        self.widths: dict[int, int] = {}
+        self.epochs: Epochs | None = None
         self.retired: list[Retired] = []
         self.sealed: dict[int, list[Sealed]] = {}
         self.records: Records
@@ -108,7 +109,7 @@ class _Walk:
             gone = {name for one in self.retired for name in one.segments}
             self.segments = Segments(self.reader, self.found, self.uuid, self.schema, gone)
             with self._rows(c, Record._fields, RECORD) as records, self._rows(c, Block._fields, BLOCK) as blocks:
-                self.records = Records(self.reader, self.found, records, self.widths, kept)
+                self.records = Records(self.reader, self.found, records, self.epochs, kept)
                 last = self._chain(self._blocks(blocks))
                 self.records.beyond()
         self.segments.beyond()
@@ -135,11 +136,12 @@ class _Walk:
             genesis = self.reader.genesis()
             self.schema = genesis.event_schema
             self._identity(genesis, row, next(self.reader.blocks(), None))
-            self.widths = {kind: genesis.layout(kind).itemsize for kind in kinds.ROWS}
+            epochs = self.reader.epochs()
+            for kind in kinds.ROWS:
+                epochs.layout(kind, 0)
+            self.epochs = epochs
         except JournalDamaged as error:
             found.add(UNREADABLE, str(error), block=0, record=0)
-        except (KeyError, TypeError, ValueError) as error:
-            found.add(UNREADABLE, f"the genesis record's layouts cannot be read: {error}", block=0, record=0)
         try:
             self.retired = list(retirements(self.reader))
             for _, one in seals(self.reader):

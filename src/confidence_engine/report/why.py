@@ -23,6 +23,7 @@ from confidence_engine.domain.order import EXIT_NAMES, INTENT_NAMES, ORDER_NAMES
 from confidence_engine.domain.units import DAY_NS, format_duration, format_time, parse_duration
 from confidence_engine.journal import kinds
 from confidence_engine.journal.chain import Block, Record, block_hash, records_hash
+from confidence_engine.journal.epoch import Epochs
 from confidence_engine.journal.reader import Place, Reader
 from confidence_engine.journal.retired import retirements
 from confidence_engine.kernel import regime
@@ -59,24 +60,21 @@ def reconstruct(place: Place, seq: int) -> dict[str, Any]:
     proof = _Proof(reader)
     for first in reader.records(kinds.GENESIS, limit=1):
         proof.of(first)
-    genesis = reader.genesis()
-    layout = genesis.layout(kinds.DECISION)
+    genesis, epochs = reader.genesis(), reader.epochs()
     retired = _retired(reader, proof)
-    record = _find(reader, layout, seq)
+    record = _find(reader, epochs, seq)
     if record is None:
-        raise DataMissing(_absent(reader, place, seq, retired))
+        raise DataMissing(_absent(reader, epochs, place, seq, retired))
     block = proof.of(record)
-    decision = np.frombuffer(record.body, layout).view(np.recarray)[0]
+    decision = _row(record, epochs)
     params = _last(reader, proof, kinds.PARAMS, record.id)
     if params is None:
         raise JournalDamaged(f"{place.folder}: no parameters before record {record.id}")
     asset = _asset(reader, proof, int(decision.asset), record.id)
-    upgrade = _last(reader, proof, kinds.UPGRADE, record.id)
+    _last(reader, proof, kinds.UPGRADE, record.id)  # proves the epoch
+    program = epochs.program(record.id)
     names = gate_names(int(decision.gates))
-    followed = [
-        list(_followed(reader, proof, genesis.layout(kind), kind, decision, record))
-        for kind in (kinds.INTENT, kinds.ENTRY)
-    ]
+    followed = [list(_followed(reader, proof, epochs, kind, decision, record)) for kind in (kinds.INTENT, kinds.ENTRY)]
     return {
         "id": f"{place.name}:{seq}",
         "agent": genesis.agent,
@@ -89,14 +87,14 @@ def reconstruct(place: Place, seq: int) -> dict[str, Any]:
         "gates": [{"name": name, "why": GATE_WORDS[name]} for name in names],
         "regime": regime.words(int(decision.regime)),
         "findings": [{"name": name, "why": FINDING_WORDS[name]} for name in finding_names(int(decision.findings))],
-        "numbers": {name: _plain(decision[name]) for name in layout.names or ()},
+        "numbers": {name: _plain(decision[name]) for name in epochs.layout(kinds.DECISION, record.id).names or ()},
         **_headlines(reader, proof, params, asset, decision, record, retired),
         "orders": [_order(row) for row in followed[0]],
         "money": [_money(row) for row in followed[1]],
         "params_hash": params["hash"],
         "params": params["config"],
-        "code": genesis.code_revision if upgrade is None else upgrade["code_revision"],
-        "versions": genesis.versions,
+        "code": program.code_revision,
+        "versions": program.versions,
         "proof": {
             "journal": str(reader.uuid),
             "record": record.id,
@@ -148,19 +146,22 @@ class _Proof:
             raise JournalDamaged(f"{where} cannot be read: {error}") from error
 
 
-def _seq(record: Record, layout: np.dtype[Any]) -> int:
+def _row(record: Record, epochs: Epochs) -> Any:
+    """The row of a record, laid out as the program that wrote it did. Raises JournalDamaged."""
+    layout = epochs.layout(record.kind, record.id)
     if len(record.body) != layout.itemsize:
-        raise JournalDamaged(f"decision record {record.id} is not {layout.itemsize} bytes long")
-    return int(np.frombuffer(record.body, layout)["seq"][0])
+        name = kinds.KIND_NAMES[record.kind]
+        raise JournalDamaged(f"{name} record {record.id} is not {layout.itemsize} bytes long")
+    return np.frombuffer(record.body, layout).view(np.recarray)[0]
 
 
-def _find(reader: Reader, layout: np.dtype[Any], seq: int) -> Record | None:
+def _find(reader: Reader, epochs: Epochs, seq: int) -> Record | None:
     """The record of a decision: numbers and ids rise together, so halving finds it."""
     low, high = 0, reader.last().end_record
     while low < high:
         middle = (low + high) // 2
         found = next(reader.records(kinds.DECISION, first=middle, end=high, limit=1), None)
-        if found is None or (at := _seq(found, layout)) > seq:
+        if found is None or (at := int(_row(found, epochs).seq)) > seq:
             high = middle
         elif at == seq:
             return found
@@ -199,10 +200,9 @@ def _retired(reader: Reader, proof: _Proof) -> list[dict[str, Any]]:
     return found
 
 
-def _absent(reader: Reader, place: Place, seq: int, retired: list[dict[str, Any]]) -> str:
+def _absent(reader: Reader, epochs: Epochs, place: Place, seq: int, retired: list[dict[str, Any]]) -> str:
     last = next(reader.records(kinds.DECISION, backwards=True, limit=1), None)
-    layout = reader.genesis().layout(kinds.DECISION)
-    newest = 0 if last is None else _seq(last, layout)
+    newest = 0 if last is None else int(_row(last, epochs).seq)
     if retired and 0 < seq <= newest:
         return f"decision {place.name}:{seq} was retired: {retired[-1]['what']}, on {retired[-1]['at']}"
     return f"there is no decision {place.name}:{seq}; the journal goes to {place.name}:{newest}"
@@ -244,11 +244,11 @@ def _reaches(reader: Reader, gone: Block, since: int) -> bool:
 
 
 def _followed(
-    reader: Reader, proof: _Proof, layout: np.dtype[Any], kind: int, decision: Any, decided: Record
+    reader: Reader, proof: _Proof, epochs: Epochs, kind: int, decision: Any, decided: Record
 ) -> Iterator[np.record]:  # fmt: skip
     """Rows of a kind that came of the decision: those that name it, until its asset has another."""
     for record in reader.records(kind, first=decided.id):
-        row = np.frombuffer(record.body, layout).view(np.recarray)[0]
+        row = _row(record, epochs)
         if int(row.asset) != int(decision.asset):
             continue
         if int(row.decision) > int(decision.seq):
