@@ -69,14 +69,15 @@ def demo(
     payload = {"simulated": True, "seed": seed, "replay": summary, "without_information": silent, "decision": shown}
     payload |= {"folder": run, "agents": {one["agent"]: one for _, one in ran}, "home": folder}
     tables = [summary_table(one, where) for where, one in ran] if not as_json else []
-    asked = _next(folder, run, summary, server is not None)
+    asked = _next(folder, run, summary, server)
     emit(as_json, payload, lambda: _page(tables, summary, silent, shown, asked))
 
 
-def _next(folder: Path, run: Path, summary: dict[str, Any], server: bool) -> str:
+def _next(folder: Path, run: Path, summary: dict[str, Any], server: str | None) -> str:
     """What to look at now: any decision from its journal, the tables by their own tool, the proof."""
     import polars as pl
 
+    from confidence_engine.journal.database import bare_url
     from confidence_engine.report.artefacts import read_rows
 
     entered = read_rows(run, "decisions").filter(pl.col("gates") == 0)
@@ -86,7 +87,7 @@ def _next(folder: Path, run: Path, summary: dict[str, Any], server: bool) -> str
         "the record of this run, to be asked and proved:",
         f"  confidence --home {folder} why {summary['agent']}:{last}",
         f"  confidence --home {folder} journal verify",
-        f'  psql URL -c "{question}"' if server else f'  sqlite3 {folder}/enhanced_trading.db "{question}"',
+        f'  psql {bare_url(server)} -c "{question}"' if server else f'  sqlite3 {folder}/enhanced_trading.db "{question}"',
     ])  # fmt: skip
 
 
@@ -142,7 +143,8 @@ def _clear_other(store: Store, name: str) -> None:
 
     with exclusive(store.folder):
         held = read_manifest(store.folder)
-        others = sorted({one.name for one in held.imports.values()} - {name})
+        names = {one.name for one in held.imports.values()}
+        others = sorted(one for one in names if one != name and not one.startswith(f"{name}: "))
         if others and all(one.synthetic for one in held.series.values()):
             note(f"the simulated store of this home held another world ({others[0]}); now it holds {name}")
             write_manifest(store.folder, Manifest())

@@ -380,4 +380,4 @@ def _make(place: Place, disk: Disk) -> None:
 def _said(error: OSError | sa.exc.DBAPIError) -> str:
     if isinstance(error, OSError):
         return f"{error.strerror or error}" + (f": {error.filename}" if error.filename else "")
-    return str(error.orig)
+    return " ".join(str(error.orig).split())

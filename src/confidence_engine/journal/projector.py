@@ -106,7 +106,7 @@ def _run(home: Path, database: str | None, anew: bool, most: int | None) -> list
             upgrade(engine, "tables")
             return _projected(engine, _sources(home, server, engine, held), anew, most)
     except (OSError, sa.exc.DBAPIError) as error:
-        said = error.strerror if isinstance(error, OSError) else error.orig
+        said = error.strerror if isinstance(error, OSError) else " ".join(str(error.orig).split())
         raise JournalUnwritable(f"the tables of {home} cannot be written: {said}") from error
 
 
