@@ -27,7 +27,7 @@ from confidence_engine.journal.reader import Reader, place_of
 from confidence_engine.report import artefacts
 
 UNTIL = ("--until", "2025-01-25T00:00Z")
-HELD = ("agents", "config", "enhanced_trading.db", "projector.lock")
+HELD = ("agents", "config", "enhanced_trading.db", "home.json", "projector.lock")
 Shown = tuple[Path, dict[str, Any], str]
 SMALL = ("--days", "24", *UNTIL)
 

@@ -83,11 +83,12 @@ def _next(folder: Path, run: Path, summary: dict[str, Any], server: str | None) 
     entered = read_rows(run, "decisions").filter(pl.col("gates") == 0)
     last = int(entered["seq"][-1]) if len(entered) else 1
     question = "SELECT agent_type, AVG(signal_quality), COUNT(*) FROM signal_logs GROUP BY agent_type;"
+    ask = f"psql {bare_url(server)} -c" if server else f"sqlite3 {folder}/enhanced_trading.db"
     return "\n".join([
         "the record of this run, to be asked and proved:",
         f"  confidence --home {folder} why {summary['agent']}:{last}",
         f"  confidence --home {folder} journal verify",
-        f'  psql {bare_url(server)} -c "{question}"' if server else f'  sqlite3 {folder}/enhanced_trading.db "{question}"',
+        f'  {ask} "{question}"',
     ])  # fmt: skip
 
 
