@@ -55,6 +55,7 @@ def _page(found: dict[str, Any]) -> Any:
         ("code", found["code"]),
         ("journal", f"{proof['journal']}, record {proof['record']}, event {proof['event']}"),
         ("block", f"{proof['block']}, committed {proof['committed']}, hash {proof['block_hash'][:16]}"),
+        ("proved", f"{proof['blocks']} blocks, hashed anew"),
         *[("retired", line) for line in found["retired"]],
         *[("missing", line) for line in found["missing"]],
     ]
