@@ -209,13 +209,16 @@ class Sizes(NamedTuple):
 
 
 def sizes(place: Place) -> Sizes:
-    """Bytes of a journal, of rows with their indexes and SQLite's log."""
+    """Bytes of a journal; of rows with their indexes and SQLite's log, less the pages that are free in its file."""
     held = [sum(one.stat().st_size for one in files) for files in (
         place.segments.glob("*"), place.folder.glob("journal.db*"), snapshots_of(place).glob("*")
     )]  # fmt: skip
     if is_postgres(place.database):
         names = ("record", "block", "journal")
         held[1] = sum(_asked(place.database, f"SELECT pg_total_relation_size('{one}')") for one in names)
+    else:
+        free, page = (_asked(place.database, f"PRAGMA {what}") for what in ("freelist_count", "page_size"))
+        held[1] -= free * page
     return Sizes(*held)
 
 
@@ -307,7 +310,7 @@ def rows_of(home: Path, url: str | None) -> dict[str, int]:
 
 
 def retired(place: Place, days: int) -> None:
-    """Let go of what may go; what it freed on the disk, and inside SQLite's file for what comes."""
+    """Let go of what may go; what it freed, and a start after it."""
     journal, held = reopen(place, reserve=0), sizes(place)
     gone = timed("retired", lambda: retire(journal, BEGIN + days * DAY_NS))
     journal.close()
@@ -319,9 +322,8 @@ def retired(place: Place, days: int) -> None:
         f"{name} {round((a - b) / 1e6):,} MB" for name, a, b in zip(Sizes._fields, held, now, strict=True)
     )
     print(f"      {len(gone.segments)} segments, {gone.removed:,} records, {len(gone.snapshots)} snapshots: {freed}")
-    if not is_postgres(place.database):
-        free, page = (_asked(place.database, f"PRAGMA {what}") for what in ("freelist_count", "page_size"))
-        print(f"      {free * page / 1e6:,.0f} MB of its {now.rows / 1e6:,.0f} MB of rows are free for the next")
+    print("      (rows inside the database's files, which keep their length)")
+    timed("opened again", lambda: reopen(place, reserve=0).close())
     checked(place)
 
 
