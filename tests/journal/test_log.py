@@ -72,6 +72,22 @@ def test_a_block_is_of_one_day(place: Place) -> None:
     assert b"".join(part.tobytes() for part in Reader(place).events(2, 7)) == stretch[2:].tobytes()
 
 
+def test_any_stretch_of_events_is_read(place: Place) -> None:
+    """Commits of any size, some of records alone, over several days."""
+    rng, journal = np.random.default_rng(3), begin(place)
+    whole = events(60, BEGIN, DAY_NS // 20)
+    cuts = [0, *sorted(rng.integers(0, 60, 9).tolist()), 60]
+    for low, high in itertools.pairwise(cuts):
+        journal.put_events(whole[low:high])
+        journal.put(kinds.COMMAND, journal.next_event - 1, BEGIN)
+        journal.commit()
+    journal.close()
+    reader = Reader(place)
+    for first, end in [(0, None), (59, None), (60, None), *rng.integers(0, 61, (60, 2)).tolist()]:
+        found = b"".join(part.tobytes() for part in reader.events(first, end))
+        assert found == whole[first:end].tobytes(), (first, end)
+
+
 def test_late_events_stay_in_the_newest_segment(place: Place) -> None:
     journal = begin(place)
     journal.put_events(events(1, BEGIN + DAY_NS))

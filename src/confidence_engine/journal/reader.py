@@ -214,8 +214,11 @@ class Reader:
 
     def events(self, first: int = 0, end: int | None = None) -> Iterator[np.ndarray]:
         """Events with first <= sequence < end, a block's at a time. Raises JournalDamaged for a segment cut short."""
-        for block in self.blocks():
-            if block.events == 0 or block.end_event <= first or (end is not None and block.first_event >= end):
+        begins = self._newest(sa.and_(BLOCK.c.first_event <= first, BLOCK.c.events > 0)) if first else None
+        for block in self.blocks(0 if begins is None else begins.number):
+            if end is not None and block.first_event >= end:
+                return
+            if block.events == 0 or block.end_event <= first:
                 continue
             data = self.read(block)
             if len(data) != block.events * EVENT.itemsize:

@@ -9,6 +9,7 @@ their gates, commands and money stay for ever; so does every block's row, and wi
 from __future__ import annotations
 
 import hashlib
+import itertools
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -42,7 +43,7 @@ def seal(journal: Journal, state: bytes, facts: dict[str, Any]) -> Sealed:
     event, digest = journal.next_event, hashlib.sha256(state).hexdigest()
     folder = snapshots_of(journal.place)
     path = folder / f"{event}.snap"
-    if path.name in _named(journal):  # one sealed at the same event must stay what it is
+    if path.name in _named(journal, event):  # one sealed at the same event must stay what it is
         path = folder / f"{event}.{before.number}.snap"
     try:
         folder.mkdir(exist_ok=True)
@@ -55,11 +56,11 @@ def seal(journal: Journal, state: bytes, facts: dict[str, Any]) -> Sealed:
     return one
 
 
-def _named(journal: Journal) -> set[str]:
-    """Files of the snapshots that were sealed."""
+def _named(journal: Journal, event: int) -> set[str]:
+    """Files of the snapshots that were sealed at an event, the last ones of all."""
     reader = Reader(journal.place, journal.disk)
     try:
-        return {one.file for _, one in seals(reader)}
+        return {one.file for _, one in itertools.takewhile(lambda pair: pair[1].event >= event, seals(reader))}
     finally:
         reader.engine.dispose()
 
