@@ -7,9 +7,11 @@ test's id.
 
 from __future__ import annotations
 
+import gc
 import itertools
 import os
 import random
+import socket
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -21,11 +23,15 @@ import sqlalchemy as sa
 from tests.journal import diary
 from tests.journal.diary import Diary, begin, genesis, go_on, walk
 from tests.journal.postgres import NoServer, Server, serving
+from tests.journal.small import filled
 
-from confidence_engine.domain.errors import DataMissing, JournalUnwritable
+from confidence_engine.domain.errors import DataMissing, JournalUnwritable, RunError
 from confidence_engine.journal import log
+from confidence_engine.journal.faults import Findings
 from confidence_engine.journal.log import Journal, create
-from confidence_engine.journal.reader import Place, place_of
+from confidence_engine.journal.reader import Place, Reader, place_of
+from confidence_engine.journal.stats import stats
+from confidence_engine.journal.verify import verify
 
 DEATHS, CUTS = 5, 10
 """Deaths of the server, and cut connections, in the life of one journal."""
@@ -301,3 +307,91 @@ def test_of_two_homes_that_begin_at_once_one_has_the_journal(fresh: str, tmp_pat
     diary.commit(journal)
     journal.close()
     diary.outlived(walk(homes[winner]))
+
+
+@pytest.fixture
+def _tidied() -> Iterator[None]:
+    """What readers of a dead server hold is let go of before the next test: they, their engines, and what is left."""
+    yield
+    for _ in range(3):
+        gc.collect()
+
+
+def amid_reading(test: Callable[..., None]) -> Callable[..., None]:
+    """A test in which a server dies under its readers.
+
+    SQLAlchemy closes no cursor of a connection that is gone (2.1, `Connection._handle_dbapi_exception`), and a walk
+    that nobody ends closes its own when it is let go of: neither can be done any more, and Python says so.
+    """
+    for warning in ("ignore:.*ServerCursor:ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning"):
+        test = pytest.mark.filterwarnings(warning)(test)
+    return pytest.mark.usefixtures("_tidied")(test)
+
+
+@pytest.fixture
+def silent(tmp_path: Path) -> Iterator[Place]:
+    """A journal whose server cannot be reached: nobody listens at its port, and nobody else takes it."""
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        url = f"postgresql://postgres:SECRET@127.0.0.1:{one.getsockname()[1]}/x"
+        yield place_of(tmp_path / "home", "probe", url)
+
+
+def test_a_server_that_cannot_be_reached_stops_a_run_and_damages_nothing(silent: Place) -> None:
+    with pytest.raises(JournalUnwritable, match="refused") as told:
+        begin(silent)
+    assert not silent.anchor.exists()
+    assert list(silent.segments.glob("*")) == []
+    for ask in (go_on, Reader, verify):
+        with pytest.raises(RunError, match="does not answer") as told:
+            ask(silent)
+        assert "SECRET" not in str(told.value)
+
+
+@amid_reading
+def test_a_server_that_is_gone_for_a_while_is_asked_again(mortal: Server, there: Place) -> None:
+    life = Life(there, 6)
+    life.diary.put(life.journal)
+    life.diary.commit(life.journal)
+    life.journal.close()
+    reader = Reader(there)
+    mortal.kill()
+    for ask in (reader.last, lambda: list(reader.blocks()), lambda: list(reader.records()), lambda: stats(reader)):
+        with pytest.raises(RunError, match="does not answer"):
+            ask()
+    for again in (go_on, Reader, verify):
+        with pytest.raises(RunError, match="does not answer"):
+            again(there)
+    mortal.start()
+    assert reader.last() == life.journal.last
+    reader.close()
+    life.journal = go_on(there)
+    life.close()
+
+
+@amid_reading
+def test_a_check_during_which_the_server_dies_finds_no_fault(mortal: Server, there: Place) -> None:
+    filled(there, 3).close()
+    rng, seen = random.Random(1), 0
+    for _ in range(6):
+        said: list[Findings | BaseException] = []
+        checker = threading.Thread(target=check_until_it_cannot, args=(there, said))
+        checker.start()
+        threading.Event().wait(rng.uniform(0.02, 0.15))
+        mortal.kill()
+        checker.join(30.0)
+        mortal.start()
+        assert not checker.is_alive()
+        assert type(said[-1]) is RunError, said[-1]
+        assert all(isinstance(one, Findings) and one.sound for one in said[:-1])
+        seen += len(said)
+    assert seen > 6
+    assert verify(there).sound
+
+
+def check_until_it_cannot(place: Place, said: list[Findings | BaseException]) -> None:
+    try:
+        while True:
+            said.append(verify(place))
+    except BaseException as error:
+        said.append(error)
