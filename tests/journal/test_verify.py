@@ -24,7 +24,7 @@ from confidence_engine.journal import faults, kinds
 from confidence_engine.journal.chain import HEADER, Block, block_hash, events_hash, records_hash
 from confidence_engine.journal.faults import Fault
 from confidence_engine.journal.log import reopen
-from confidence_engine.journal.reader import DATABASE, Place, Reader, place_of
+from confidence_engine.journal.reader import DATABASE, SERVER, Place, Reader, place_of
 from confidence_engine.journal.verify import NOT_ANCHORED, verify
 
 SIZE = EVENT.itemsize
@@ -125,6 +125,7 @@ def case(whole: Place, blocks: list[Block], tmp_path: Path) -> Callable[[int], C
         if not whole.database.startswith("sqlite"):
             url = f"{whole.database}_copy"
             laid_out(url)
+            (home / "journal" / SERVER).write_text(f"{url}\n")
         return Case(place_of(home, "futures", url), blocks, np.random.default_rng(seed))
 
     return fresh
