@@ -1,4 +1,4 @@
-"""A journal that somebody laid hands on: what a check says of it, and where."""
+"""A journal that somebody laid hands on: what a check says of it, and where; rows in SQLite and on a server."""
 
 from __future__ import annotations
 
@@ -7,14 +7,15 @@ import sqlite3
 import threading
 import time
 import uuid
-from collections.abc import Callable
-from contextlib import closing
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+import psycopg
 import pytest
-from tests.journal.small import START, UUID, begun, day, made, put
+from tests.journal.small import START, UUID, begun, day, filled, put
 
 from confidence_engine.domain.errors import DataMissing
 from confidence_engine.domain.event import EVENT
@@ -23,10 +24,15 @@ from confidence_engine.journal import faults, kinds
 from confidence_engine.journal.chain import HEADER, Block, block_hash, events_hash, records_hash
 from confidence_engine.journal.faults import Fault
 from confidence_engine.journal.log import reopen
-from confidence_engine.journal.reader import DATABASE, Place, Reader, place_of
+from confidence_engine.journal.reader import DATABASE, SERVER, Place, Reader, place_of
 from confidence_engine.journal.verify import NOT_ANCHORED, verify
 
 SIZE = EVENT.itemsize
+TABLES = ("journal", "block", "record")
+ON_SQLITE, ON_SERVER = (
+    pytest.mark.parametrize("whole", [one], indirect=True, scope="module") for one in ("sqlite", "postgres")
+)
+"""Where a thing can be done to one of the two databases only."""
 
 
 class Case(NamedTuple):
@@ -37,8 +43,9 @@ class Case(NamedTuple):
     rng: np.random.Generator
 
     def rows(self, statement: str, *values: Any) -> list[Any]:
-        with closing(sqlite3.connect(self.place.folder / DATABASE)) as c, c:
-            return c.execute(statement, values).fetchall()
+        """What a hand with the database's own tool does; `?` stands for a value."""
+        with hand(self.place) as execute:
+            return execute(statement, *values)
 
     def segment(self, block: Block) -> Path:
         return self.place.segments / block.segment
@@ -54,10 +61,52 @@ class Case(NamedTuple):
         return next(one for one in self.blocks if one.first_record <= record < one.end_record)
 
 
-@pytest.fixture(scope="module")
-def whole(tmp_path_factory: pytest.TempPathFactory) -> Place:
+@contextmanager
+def hand(place: Place) -> Iterator[Callable[..., list[Any]]]:
+    """One transaction of statements on the rows of a journal, past its own code."""
+    if place.database.startswith("sqlite"):
+        with closing(sqlite3.connect(place.folder / DATABASE)) as lite, lite:
+            yield lambda statement, *values: lite.execute(statement, values).fetchall()
+        return
+
+    def execute(statement: str, *values: Any) -> list[Any]:
+        done = server.execute(statement.replace("?", "%s").encode(), values)
+        return done.fetchall() if done.description else []
+
+    with psycopg.connect(place.database) as server:
+        yield execute
+
+
+@pytest.fixture(scope="module", params=["sqlite", "postgres"])
+def whole(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Place:
     """A sound journal that nobody writes to."""
-    return made(tmp_path_factory.mktemp("whole") / "futures")
+    home, url = tmp_path_factory.mktemp("whole") / "futures", None
+    if request.param == "postgres":
+        url = f"{request.getfixturevalue('server')}/{home.parent.name}"
+        administer(url, f"CREATE DATABASE {home.parent.name}")
+    place = place_of(home, "futures", url)
+    filled(place, 6).close()
+    if url:
+        administer(url, f"CREATE DATABASE {home.parent.name}_copy TEMPLATE {home.parent.name}")
+        with psycopg.connect(f"{url}_copy") as c:
+            c.execute("CREATE SCHEMA sound")
+            for table in TABLES:
+                c.execute(f"ALTER TABLE {table} SET SCHEMA sound".encode())
+    return place
+
+
+def administer(url: str, statement: str) -> None:
+    """What concerns a whole database is said in another one of the server."""
+    with psycopg.connect(f"{url.rpartition('/')[0]}/postgres", autocommit=True) as c:
+        c.execute(statement.encode())
+
+
+def laid_out(url: str) -> None:
+    """The rows as they were written, in place of what was made of them."""
+    with psycopg.connect(url) as c:
+        for table in TABLES:
+            copy = f"CREATE TABLE {table} (LIKE sound.{table} INCLUDING ALL); INSERT INTO {table} TABLE sound.{table}"
+            c.execute(f"DROP TABLE IF EXISTS {table}; {copy}".encode())
 
 
 @pytest.fixture(scope="module")
@@ -70,10 +119,14 @@ def case(whole: Place, blocks: list[Block], tmp_path: Path) -> Callable[[int], C
     """A fresh copy, and chance from a seed."""
 
     def fresh(seed: int) -> Case:
-        home = tmp_path / "futures"
+        home, url = tmp_path / "futures", None
         shutil.rmtree(home, ignore_errors=True)
         shutil.copytree(whole.folder.parent, home)
-        return Case(place_of(home, "futures"), blocks, np.random.default_rng(seed))
+        if not whole.database.startswith("sqlite"):
+            url = f"{whole.database}_copy"
+            laid_out(url)
+            (home / "journal" / SERVER).write_text(f"{url}\n")
+        return Case(place_of(home, "futures", url), blocks, np.random.default_rng(seed))
 
     return fresh
 
@@ -259,17 +312,17 @@ def chain_anew(place: Place, first: int) -> None:
     reader = Reader(place)
     found = list(reader.blocks())
     prev = found[first].prev_hash
-    with closing(sqlite3.connect(place.folder / DATABASE)) as c, c:
+    with hand(place) as execute:
         for block in found[first:]:
             records = reader.records(first=block.first_record, end=block.end_record)
             new = block._replace(
                 events_hash=events_hash(reader.read(block)), records_hash=records_hash(records), prev_hash=prev
             )
             prev = block_hash(uuid.UUID(UUID), new)
-            c.execute(
+            execute(
                 "update block set events_hash = ?, records_hash = ?, prev_hash = ?, hash = ? where number = ?",
-                (new.events_hash, new.records_hash, new.prev_hash, prev, block.number),
-            )
+                new.events_hash, new.records_hash, new.prev_hash, prev, block.number,
+            )  # fmt: skip
     reader.engine.dispose()
 
 
@@ -338,6 +391,16 @@ def test_an_edited_row_is_told_by_its_field_and_alone(column: str, case: Callabl
     ]
 
 
+@pytest.mark.parametrize("more", ["", ", committed_ns = committed_ns + 1"])
+@pytest.mark.parametrize("name", ["", ".", "..", "/dev/full", "20260302.seg/x", "20260302.seg\n", "20260302.SEG"])
+def test_a_name_of_no_segment_is_a_fault_and_no_file(name: str, more: str, case: Callable[[int], Case]) -> None:
+    one = case(0)
+    one.rows(f"update block set segment = ?{more} where number in (4, 6)", name)
+    told = "not what its hash says" if more else "segment"
+    found = [fault.block for fault in verify(one.place).faults if fault.where == f"row of block {fault.block}: {told}"]
+    assert found == [4, 6]
+
+
 @pytest.mark.parametrize("value", [1 << 60, -(1 << 60), -1, 0])
 @pytest.mark.parametrize("column", ["events", "records", "position", "first_event", "first_record"])
 def test_a_row_of_nonsense_is_a_fault_and_no_more(column: str, value: int, case: Callable[[int], Case]) -> None:
@@ -347,7 +410,9 @@ def test_a_row_of_nonsense_is_a_fault_and_no_more(column: str, value: int, case:
     assert {4, 5, 6} <= {fault.block for fault in verify(one.place).faults}
 
 
+@ON_SQLITE
 def test_values_typed_by_hand_are_of_another_type(case: Callable[[int], Case]) -> None:
+    """A server takes values of its columns' types alone."""
     one = case(0)
     one.rows("update block set events_hash = 'abc', segment = x'07' where number = 3")
     one.rows("update record set body = 'abc', ts_ns = 'today' where id = 30")
@@ -406,15 +471,45 @@ def test_what_was_never_committed_is_a_note(case: Callable[[int], Case]) -> None
 
 
 def test_rows_of_another_journal_in_the_file_are_foreign(case: Callable[[int], Case]) -> None:
+    """A server's tables are many journals', so there they are none of this one's."""
     one = case(0)
     one.rows("insert into record select 'zzz', id, block, event, kind, ts_ns, body, payload from record where id = 3")
-    assert [fault.what for fault in verify(one.place).faults] == [faults.FOREIGN]
+    shared = not one.place.database.startswith("sqlite")
+    assert [fault.what for fault in verify(one.place).faults] == ([] if shared else [faults.FOREIGN])
 
 
-def test_rows_that_cannot_be_read_are_a_fault(case: Callable[[int], Case]) -> None:
+@pytest.mark.parametrize("table", TABLES)
+def test_a_table_that_is_gone_is_a_fault(table: str, case: Callable[[int], Case]) -> None:
     one = case(0)
-    one.rows("drop table block")
-    assert [fault.what for fault in verify(one.place).faults] == [faults.UNREADABLE]
+    one.rows(f"drop table {table}")
+    found = verify(one.place).faults
+    assert {fault.what for fault in found} == {faults.MISSING if table == "journal" else faults.UNREADABLE}
+
+
+@ON_SERVER
+@pytest.mark.parametrize(
+    ("table", "column", "kind"),
+    [("block", "events_hash", "text"), ("block", "segment", "bytea"), ("block", "first_event", "text"),
+     ("block", "records", "numeric"), ("record", "body", "text"), ("record", "payload", "text"),
+     ("record", "ts_ns", "text"), ("record", "kind", "numeric"), ("journal", "uuid", "bytea"),
+     ("journal", "created_ns", "text")],
+)  # fmt: skip
+def test_a_column_of_another_type_is_a_fault(table: str, column: str, kind: str, case: Callable[[int], Case]) -> None:
+    one = case(0)
+    cast = f"{column}::text::{kind}" if kind != "text" else f"'x' || {column}::text"
+    one.rows(f"alter table {table} alter column {column} type {kind} using {cast}")
+    assert not verify(one.place).sound
+
+
+@pytest.mark.parametrize("column", ["hash", "committed_ns", "body"])
+def test_a_column_that_is_gone_is_a_fault(column: str, case: Callable[[int], Case]) -> None:
+    one = case(0)
+    one.rows(f"alter table {'record' if column == 'body' else 'block'} drop column {column}")
+    assert {fault.what for fault in verify(one.place).faults} == {faults.UNREADABLE}
+
+
+@ON_SQLITE
+def test_a_file_that_cannot_be_read_is_a_fault(case: Callable[[int], Case]) -> None:
     one = case(0)
     (one.place.folder / DATABASE).write_bytes(b"no database at all, but long enough to be looked at" * 40)
     assert [fault.what for fault in verify(one.place).faults] == [faults.UNREADABLE]

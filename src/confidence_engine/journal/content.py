@@ -187,8 +187,8 @@ class Segments:
             what = f"block {block.number} stands at byte {block.position} of {block.segment}, after {self._last}"
             self.found.add(REORDERED, what, block=block.number, segment=block.segment, byte=block.position)
         self._last, self._end = block.segment, block.position + block.events * _SIZE
-        if block.segment in self._seen or self._size(block.segment) == 0:
-            return
+        if block.segment in self._seen or not _SEGMENT.fullmatch(block.segment) or self._size(block.segment) == 0:
+            return  # what is no segment's name is no file of ours, wherever it leads
         self._seen.add(block.segment)
         told = self.reader.disk.read(self.folder / block.segment, 0, HEADER)
         if block.position == HEADER and told != header(self.uuid, self.schema, block.first_event):

@@ -74,7 +74,8 @@ def engine_of(url: str, full: bool = False) -> sa.Engine:
     """An engine for a URL of `sqlite_url` or of a server. Raises UsageError for another kind of database."""
     if is_postgres(url):
         server = sa.make_url(url).set(drivername="postgresql+psycopg")
-        return sa.create_engine(server, pool_pre_ping=False, connect_args={"options": "-c timezone=UTC"})
+        waits = "-c synchronous_commit=on"  # whatever the database's own setting: a commit is one when it is on disk
+        return sa.create_engine(server, pool_pre_ping=False, connect_args={"options": f"-c timezone=UTC {waits}"})
     if not url.startswith("sqlite:"):
         raise UsageError(f"database {sa.make_url(url).render_as_string()!r}: wanted postgresql://user@host/name")
     engine = sa.create_engine(url, connect_args={"timeout": BUSY_S})

@@ -79,6 +79,7 @@ class Journal:
         self._told = -1  # event of the last record
         self._behind: set[Path] = set()  # segments with bytes that may not have arrived
         self._cut_rows = False
+        self._entry: dict[str, Any] | None = None  # the journal's own row, which comes with its first block
         self._failed: str | None = None
         self._lock = locked(place)
         self.engine = engine_of(place.database, full)
@@ -239,13 +240,15 @@ class Journal:
         with self.engine.begin() as c:
             if self._cut_rows:
                 self._forget(c)
+            if self._entry is not None:
+                c.execute(sa.insert(JOURNAL), [self._entry])
             records = [
                 {"name": name, "block": block.number, **one._asdict()} for block, _, mine in blocks for one in mine
             ]
             if records:
                 c.execute(sa.insert(RECORD), records)
             c.execute(sa.insert(BLOCK), [{"name": name, **block._asdict()} for block, _, _ in blocks])
-        self._cut_rows = False
+        self._cut_rows, self._entry = False, None
         if self.full:
             self._behind.clear()
 
@@ -283,6 +286,7 @@ def create(
 ) -> Journal:  # fmt: skip
     """A new journal whose first block holds the genesis record and `entries` of (kind, payload).
 
+    Its name is taken with that block, so of two that begin at once on one server one has it and the other has nothing.
     Raises JournalUnwritable where one is there already or another process holds the folder.
     """
     disk = disk or Disk()
@@ -302,8 +306,7 @@ def create(
                 raise JournalUnwritable(f"{place.folder}: journal {place.name!r} exists already")
             if read_anchor(place.anchor) is not None:
                 raise JournalUnwritable(f"{place.anchor}: the anchor of a journal that is gone; move it away first")
-            row = {"name": place.name, "uuid": str(journal.uuid), "created_ns": now}
-            c.execute(sa.insert(JOURNAL), [row])
+        journal._entry = {"name": place.name, "uuid": str(journal.uuid), "created_ns": now}
         point(place, disk)
         journal.set_aside()
         journal.put(kinds.GENESIS, -1, now, payload=msgspec.to_builtins(genesis))
