@@ -391,6 +391,16 @@ def test_an_edited_row_is_told_by_its_field_and_alone(column: str, case: Callabl
     ]
 
 
+def test_a_segment_that_cannot_be_read_is_a_fault(case: Callable[[int], Case]) -> None:
+    one = case(0)
+    segment = one.segment(one.any_block())
+    segment.unlink()
+    segment.mkdir()
+    (segment / "something").write_bytes(bytes(1 << 20))
+    found = verify(one.place)
+    assert any(segment.name in fault.where for fault in found.faults)
+
+
 @pytest.mark.parametrize("more", ["", ", committed_ns = committed_ns + 1"])
 @pytest.mark.parametrize("name", ["", ".", "..", "/dev/full", "20260302.seg/x", "20260302.seg\n", "20260302.SEG"])
 def test_a_name_of_no_segment_is_a_fault_and_no_file(name: str, more: str, case: Callable[[int], Case]) -> None:

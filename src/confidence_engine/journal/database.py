@@ -24,6 +24,11 @@ BUSY_S: Final = 30.0
 _SECRETS: Final = frozenset({"password", "sslpassword", "passfile", "sslkey"})
 _UPGRADING: Final = 7_241_995_301
 """Number of the server's lock under which tables are made: two agents may start at once."""
+_PATIENCE: Final = {
+    "connect_timeout": 10, "keepalives_idle": 20, "keepalives_interval": 10, "keepalives_count": 3,
+    "tcp_user_timeout": 50_000,
+}  # fmt: skip
+"""A server that has gone without a word fails what waits for it within a minute; a URL may say otherwise."""
 DISK_FULL: Final = ("SQLITE_FULL", "SQLITE_IOERR_SHMSIZE", "53100")  # names of SQLite, SQLSTATE of PostgreSQL
 MIGRATIONS: Final = Path(__file__).resolve().parent / "migrations"
 
@@ -75,7 +80,9 @@ def engine_of(url: str, full: bool = False) -> sa.Engine:
     if is_postgres(url):
         server = sa.make_url(url).set(drivername="postgresql+psycopg")
         waits = "-c synchronous_commit=on"  # whatever the database's own setting: a commit is one when it is on disk
-        return sa.create_engine(server, pool_pre_ping=False, connect_args={"options": f"-c timezone=UTC {waits}"})
+        given: dict[str, Any] = {name: value for name, value in _PATIENCE.items() if name not in server.query}
+        given["options"] = f"-c timezone=UTC {waits}"
+        return sa.create_engine(server, pool_pre_ping=False, connect_args=given)
     if not url.startswith("sqlite:"):
         raise UsageError(f"database {sa.make_url(url).render_as_string()!r}: wanted postgresql://user@host/name")
     engine = sa.create_engine(url, connect_args={"timeout": BUSY_S})

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
@@ -22,31 +23,38 @@ def is_full(error: OSError) -> bool:
     return error.errno in FULL
 
 
+@contextlib.contextmanager
+def _opened(path: Path, how: int, mode: int = 0o644) -> Iterator[int]:
+    """A handle of the file, whose failures bear its name: those of reading and writing by number do not."""
+    handle = os.open(path, how | os.O_CLOEXEC, mode)
+    try:
+        yield handle
+    except OSError as error:
+        error.filename = error.filename or str(path)
+        raise
+    finally:
+        os.close(handle)
+
+
 class Disk:
-    """The real one. Every method raises OSError as the system gives it."""
+    """The real one. Every method raises OSError as the system gives it, with the file's name."""
 
     def write(self, path: Path, at: int, data: bytes) -> None:
         """Put all of `data` at byte `at`; after an error part of it may stand there, to be written again."""
-        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o644)
-        try:
+        with _opened(path, os.O_WRONLY | os.O_CREAT) as handle:
             view = memoryview(data)
             while view:
                 done = os.pwrite(handle, view, at)
                 view, at = view[done:], at + done
-        finally:
-            os.close(handle)
 
     def read(self, path: Path, at: int, count: int) -> bytes:
         """Up to `count` bytes from `at`; fewer where the file ends."""
-        handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-        try:
+        with _opened(path, os.O_RDONLY) as handle:
             parts = []
             while count > 0 and (part := os.pread(handle, count, at)):
                 parts.append(part)
                 at, count = at + len(part), count - len(part)
             return b"".join(parts)
-        finally:
-            os.close(handle)
 
     def size(self, path: Path) -> int:
         """Bytes of the file, 0 where there is none."""
@@ -62,11 +70,8 @@ class Disk:
     def sync(self, path: Path) -> None:
         """Return when the file's bytes, and its name, have arrived."""
         for one in (path, path.parent):
-            handle = os.open(one, os.O_RDONLY | os.O_CLOEXEC)
-            try:
+            with _opened(one, os.O_RDONLY) as handle:
                 os.fsync(handle)
-            finally:
-                os.close(handle)
 
     def replace(self, path: Path, data: bytes) -> None:
         """The file holds the old bytes or the new, never a part; on return the new have arrived."""
@@ -84,15 +89,13 @@ class Disk:
 
     def reserve(self, path: Path, size: int) -> None:
         """A file of `size` bytes that really takes the room."""
-        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
-            os.posix_fallocate(handle, 0, size)
+            with _opened(path, os.O_WRONLY | os.O_CREAT, 0o600) as handle:
+                os.posix_fallocate(handle, 0, size)
         except OSError:
             with contextlib.suppress(OSError):
                 os.unlink(path)
             raise
-        finally:
-            os.close(handle)
 
     def remove(self, path: Path) -> None:
         """Delete the file; one that is gone already is no error."""

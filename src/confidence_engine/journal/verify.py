@@ -74,6 +74,8 @@ def verify(place: Place, disk: Disk | None = None) -> Findings:
         if (said := no_server(error)) is not None:
             raise RunError(f"{place.folder}: the server of its rows does not answer: {said}") from error
         found.add(UNREADABLE, f"{place.folder}: its rows cannot be read: {error.orig}")
+    except OSError as error:
+        found.add(UNREADABLE, f"{error.filename or place.folder}: {error.strerror or error}")
     if alone and found.sound:
         found.notes.append(NOT_ANCHORED)
     found.seconds = time.perf_counter() - begun
