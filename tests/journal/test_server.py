@@ -11,6 +11,7 @@ import gc
 import itertools
 import os
 import random
+import shutil
 import socket
 import threading
 from collections.abc import Callable, Iterator
@@ -26,7 +27,7 @@ from tests.journal.postgres import NoServer, Server, serving
 from tests.journal.small import filled
 
 from confidence_engine.domain.errors import DataMissing, JournalUnwritable, RunError
-from confidence_engine.journal import log
+from confidence_engine.journal import lock, log
 from confidence_engine.journal.faults import Findings
 from confidence_engine.journal.log import Journal, create
 from confidence_engine.journal.reader import Place, Reader, place_of
@@ -278,6 +279,33 @@ def test_a_name_is_taken_from_every_home(fresh: str, tmp_path: Path) -> None:
         go_on(life.place)
     life.diary.put(life.journal)
     life.close()
+
+
+def test_a_copied_home_is_no_second_writer(fresh: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The folder's lock does not hold its copy; the name's lock on the server does, until the first writer ends."""
+    life = Life(place_of(tmp_path / "home", "probe", fresh), 7)
+    life.diary.put(life.journal)
+    life.diary.commit(life.journal)
+    life.journal.anchor()
+    copy = place_of(tmp_path / "copy", "probe", fresh)
+    shutil.copytree(tmp_path / "home", tmp_path / "copy")
+    with monkeypatch.context() as patch:
+        patch.setattr(lock, "CLAIM_S", 0.2)
+        for _ in range(2):
+            with pytest.raises(JournalUnwritable, match="another process writes journal 'probe' on its server"):
+                go_on(copy)
+    life.diary.put(life.journal)
+    life.diary.commit(life.journal)
+    threading.Timer(0.3, life.journal.abandon).start()
+    again = go_on(life.place._replace(folder=copy_of(tmp_path)), full=True)  # what is there when the first has ended
+    life.journal = again
+    life.place = again.place
+    life.close()
+
+
+def copy_of(folder: Path) -> Path:
+    """The journal's folder as it is now, elsewhere: another machine that has what this one had."""
+    return Path(shutil.copytree(folder / "home" / "journal", folder / "later"))
 
 
 @pytest.mark.parametrize("seed", range(5))

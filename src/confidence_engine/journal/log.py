@@ -41,7 +41,7 @@ from confidence_engine.journal.chain import (
 )
 from confidence_engine.journal.database import engine_of, no_room, upgrade
 from confidence_engine.journal.disk import Disk, is_full
-from confidence_engine.journal.lock import locked
+from confidence_engine.journal.lock import claimed, locked
 from confidence_engine.journal.reader import DATABASE, RESERVE, Genesis, Place, Reader, point
 from confidence_engine.journal.recovery import recover
 from confidence_engine.journal.retired import finish
@@ -82,6 +82,7 @@ class Journal:
         self._entry: dict[str, Any] | None = None  # the journal's own row, which comes with its first block
         self._failed: str | None = None
         self._lock = locked(place)
+        self._claim: sa.Connection | None = None
         self.engine = engine_of(place.database, full)
 
     @property
@@ -159,6 +160,9 @@ class Journal:
 
     def abandon(self) -> None:
         """Let go without another word, as a process that dies does."""
+        if self._claim is not None:
+            self._claim.invalidate()  # the lock ends with its session
+            self._claim.close()
         self.engine.dispose()
         self._lock.close()
 
@@ -313,6 +317,7 @@ def create(
         for kind, payload in entries:
             journal.put(kind, -1, now, payload=payload)
         journal.commit()
+        journal._claim = claimed(journal.engine, place)
         journal.anchor()
     except (OSError, sa.exc.DBAPIError) as error:
         journal.abandon()
@@ -342,6 +347,7 @@ def reopen(
         raise
     try:
         upgrade(journal.engine, "log")
+        journal._claim = claimed(journal.engine, place)
         journal.uuid = reader.uuid
         found = recover(reader, unanchored)
         journal._last, journal._segment, journal._end = found.last, found.segment, found.end
