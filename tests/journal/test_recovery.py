@@ -14,6 +14,7 @@ import sqlalchemy as sa
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.journal.diary import BEGIN, Diary, begin, go_on, walk
+from tests.journal.small import filled
 
 from confidence_engine.domain.errors import JournalDamaged
 from confidence_engine.domain.event import timer_events
@@ -24,7 +25,11 @@ from confidence_engine.journal.chain import HEADER
 from confidence_engine.journal.database import engine_of
 from confidence_engine.journal.log import Journal
 from confidence_engine.journal.reader import Place, place_of
+from confidence_engine.journal.reanchor import reanchor
+from confidence_engine.journal.retire import retire, seal
+from confidence_engine.journal.retired import snapshots_of
 from confidence_engine.journal.schema import BLOCK, RECORD
+from confidence_engine.journal.verify import verify
 
 DAY1, DAY2 = "20241004.seg", "20241005.seg"
 
@@ -233,11 +238,57 @@ def test_without_an_anchor_nothing_is_taken_out(place: Place) -> None:
         place.anchor.unlink()
         (place.segments / DAY1).write_bytes(segment[:at] + b"?" + segment[at + 1 :])
         damaged = walk_raw(place)
-        with pytest.raises(JournalDamaged, match=r"no anchor tells|are not what was committed"):
-            go_on(place, unanchored=True)
+        with pytest.raises(JournalDamaged, match=r"a journal at fault|are not what was committed"):
+            reanchor(place, "a test", "a test")
         assert walk_raw(place) == damaged
+        assert not place.anchor.exists()
         place.anchor.write_bytes(anchor)
         (place.segments / DAY1).write_bytes(segment)
+
+
+@pytest.mark.parametrize("left", [0, 1])
+def test_without_an_anchor_bytes_beyond_the_last_block_are_not_taken_out(place: Place, left: int) -> None:
+    """Rows of the end were deleted with the anchor: the bytes speak of more, be it that one block is left or two."""
+    journal = begin(place)
+    for k in range(3):
+        put(journal, 3, BEGIN + k * DAY_NS)
+    journal.close()
+    change(place, sa.delete(RECORD).where(RECORD.c.block > left))
+    change(place, sa.delete(BLOCK).where(BLOCK.c.number > left))
+    place.anchor.unlink()
+    before = walk_raw(place)
+    for again in (go_on, lambda place: reanchor(place, "a test", "a test")):
+        with pytest.raises(JournalDamaged, match=r"blocks may have been cut off|is gone; put it back"):
+            again(place)
+        assert walk_raw(place) == before
+        assert not place.anchor.exists()
+
+
+def test_a_state_that_no_checkpoint_seals_speaks_of_a_cut_end(place: Place) -> None:
+    journal = filled(place, 1, 6)
+    sealed = seal(journal, b"state", {})
+    journal.close()
+    place.anchor.unlink()
+    stray = snapshots_of(place) / "9.snap"
+    stray.write_bytes(b"state")
+    with pytest.raises(JournalDamaged, match=r"9\.snap is sealed by no checkpoint"):
+        reanchor(place, "a test", "a test")
+    stray.unlink()
+    reanchor(place, "a test", "a test")
+    assert (snapshots_of(place) / sealed.file).exists()
+    go_on(place).close()
+
+
+def test_a_thinned_journal_is_anchored_anew(tmp_path: Path) -> None:
+    place = place_of(tmp_path, "futures")
+    journal = filled(place, 40, 6)
+    seal(journal, b"state", {})
+    assert retire(journal, 1 << 62) is not None
+    journal.close()
+    place.anchor.unlink()
+    anchor = reanchor(place, "a test", "a test")
+    assert verify(place).anchored == anchor.blocks
+    go_on(place).close()
 
 
 def walk_raw(place: Place) -> list[bytes]:

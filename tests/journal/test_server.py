@@ -11,8 +11,10 @@ import gc
 import itertools
 import os
 import random
+import shutil
 import socket
 import threading
+import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -26,10 +28,12 @@ from tests.journal.postgres import NoServer, Server, serving
 from tests.journal.small import filled
 
 from confidence_engine.domain.errors import DataMissing, JournalUnwritable, RunError
-from confidence_engine.journal import log
+from confidence_engine.journal import lock, log
+from confidence_engine.journal.disk import Disk
 from confidence_engine.journal.faults import Findings
 from confidence_engine.journal.log import Journal, create
-from confidence_engine.journal.reader import Place, Reader, place_of
+from confidence_engine.journal.reader import Place, Reader, place_of, point
+from confidence_engine.journal.reanchor import reanchor
 from confidence_engine.journal.stats import stats
 from confidence_engine.journal.verify import verify
 
@@ -280,6 +284,65 @@ def test_a_name_is_taken_from_every_home(fresh: str, tmp_path: Path) -> None:
     life.close()
 
 
+def test_a_copied_home_is_no_second_writer(fresh: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The folder's lock does not hold its copy; the name's lock on the server does, until the first writer ends."""
+    life = Life(place_of(tmp_path / "home", "probe", fresh), 7)
+    life.diary.put(life.journal)
+    life.diary.commit(life.journal)
+    life.journal.anchor()
+    copy = place_of(tmp_path / "copy", "probe", fresh)
+    shutil.copytree(tmp_path / "home", tmp_path / "copy")
+    with monkeypatch.context() as patch:
+        patch.setattr(lock, "CLAIM_S", 0.2)
+        for _ in range(2):
+            with pytest.raises(JournalUnwritable, match="another process writes journal 'probe' on its server"):
+                go_on(copy)
+    life.diary.put(life.journal)
+    life.diary.commit(life.journal)
+    threading.Timer(0.3, life.journal.abandon).start()
+    again = go_on(life.place._replace(folder=copy_of(tmp_path)), full=True)  # what is there when the first has ended
+    life.journal = again
+    life.place = again.place
+    life.close()
+
+
+def copy_of(folder: Path) -> Path:
+    """The journal's folder as it is now, elsewhere: another machine that has what this one had."""
+    return Path(shutil.copytree(folder / "home" / "journal", folder / "later"))
+
+
+def test_a_name_on_the_server_is_no_journal_of_a_home_that_never_had_one(fresh: str, tmp_path: Path) -> None:
+    """A first start that was refused leaves a folder; what the server holds under that name is another home's."""
+    life = Life(place_of(tmp_path / "home", "probe", fresh), 1)
+    other = place_of(tmp_path / "other", "probe", fresh)
+    with pytest.raises(JournalUnwritable, match="exists already"):
+        begin(other)
+    assert other.folder.is_dir()
+    for ask in (Reader, verify, go_on, lambda place: reanchor(place, "a test", "a test")):
+        with pytest.raises(DataMissing, match="there is no journal in"):
+            ask(other)
+    point(other, uuid.uuid4(), Disk())  # its own was begun, and the name was taken before the first commit
+    with pytest.raises(DataMissing, match="and its own is"):
+        Reader(other)
+    life.diary.put(life.journal)
+    life.diary.commit(life.journal)
+    life.close()
+
+
+def test_a_writer_notices_that_another_went_on(fresh: str, tmp_path: Path) -> None:
+    """Should the lock have been lost and taken by a copy: nothing is appended to what the copy wrote."""
+    life = Life(place_of(tmp_path / "home", "probe", fresh), 1)
+    life.diary.put(life.journal)
+    life.diary.commit(life.journal)
+    with psycopg.connect(fresh) as c:
+        c.execute("UPDATE block SET hash = %s WHERE number = (SELECT max(number) FROM block)", [bytes(32)])
+    life.diary.put(life.journal)
+    for _ in range(2):
+        with pytest.raises(JournalUnwritable, match="another writer went on with journal 'probe'"):
+            life.journal.commit()
+    life.journal.abandon()
+
+
 @pytest.mark.parametrize("seed", range(5))
 def test_of_two_homes_that_begin_at_once_one_has_the_journal(fresh: str, tmp_path: Path, seed: int) -> None:
     homes = [place_of(tmp_path / f"home{k}", "probe", fresh) for k in range(4)]
@@ -342,6 +405,9 @@ def test_a_server_that_cannot_be_reached_stops_a_run_and_damages_nothing(silent:
         begin(silent)
     assert not silent.anchor.exists()
     assert list(silent.segments.glob("*")) == []
+    with pytest.raises(DataMissing, match="there is no journal in"):  # it never was
+        Reader(silent)
+    point(silent, uuid.uuid4(), Disk())
     for ask in (go_on, Reader, verify):
         with pytest.raises(RunError, match="does not answer") as told:
             ask(silent)

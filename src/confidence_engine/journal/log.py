@@ -12,10 +12,11 @@ adds risk; what reduces it can still be recorded.
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Annotated, Any, Final, NamedTuple, TypeVar
 
@@ -41,7 +42,7 @@ from confidence_engine.journal.chain import (
 )
 from confidence_engine.journal.database import engine_of, no_room, upgrade
 from confidence_engine.journal.disk import Disk, is_full
-from confidence_engine.journal.lock import locked
+from confidence_engine.journal.lock import claimed, locked
 from confidence_engine.journal.reader import DATABASE, RESERVE, Genesis, Place, Reader, point
 from confidence_engine.journal.recovery import recover
 from confidence_engine.journal.retired import finish
@@ -82,6 +83,7 @@ class Journal:
         self._entry: dict[str, Any] | None = None  # the journal's own row, which comes with its first block
         self._failed: str | None = None
         self._lock = locked(place)
+        self._claim: sa.Connection | None = None
         self.engine = engine_of(place.database, full)
 
     @property
@@ -159,6 +161,9 @@ class Journal:
 
     def abandon(self) -> None:
         """Let go without another word, as a process that dies does."""
+        if self._claim is not None:
+            self._claim.invalidate()  # the lock ends with its session
+            self._claim.close()
         self.engine.dispose()
         self._lock.close()
 
@@ -237,9 +242,10 @@ class Journal:
             for path in sorted(self._behind):
                 self.disk.sync(path)
         name = self.place.name
-        with self.engine.begin() as c:
+        with self._transaction() as c:
             if self._cut_rows:
                 self._forget(c)
+            self._check_end(c)
             if self._entry is not None:
                 c.execute(sa.insert(JOURNAL), [self._entry])
             records = [
@@ -251,6 +257,26 @@ class Journal:
         self._cut_rows, self._entry = False, None
         if self.full:
             self._behind.clear()
+
+    @contextlib.contextmanager
+    def _transaction(self) -> Iterator[sa.Connection]:
+        """In the session that holds the name's lock, where there is one."""
+        if self._claim is None:
+            with self.engine.begin() as c:
+                yield c
+        else:
+            with self._claim.begin():
+                yield self._claim
+
+    def _check_end(self, c: sa.Connection) -> None:
+        """On a server somebody else can have written: the name's lock ends with the session that holds it."""
+        if self._claim is None:
+            return
+        query = sa.select(BLOCK.c.number, BLOCK.c.hash).where(BLOCK.c.name == self.place.name)
+        newest = c.execute(query.order_by(BLOCK.c.number.desc()).limit(1)).one_or_none()
+        if newest is None or tuple(newest) != (self._last.number, self._last.hash):
+            self._failed = f"{self.place.folder}: another writer went on with journal {self.place.name!r} on its server"
+            raise JournalUnwritable(self._failed)
 
     def _forget(self, c: sa.Connection) -> None:
         """Take out the rows of blocks that a power cut took the events from."""
@@ -307,12 +333,13 @@ def create(
             if read_anchor(place.anchor) is not None:
                 raise JournalUnwritable(f"{place.anchor}: the anchor of a journal that is gone; move it away first")
         journal._entry = {"name": place.name, "uuid": str(journal.uuid), "created_ns": now}
-        point(place, disk)
+        point(place, journal.uuid, disk)
         journal.set_aside()
         journal.put(kinds.GENESIS, -1, now, payload=msgspec.to_builtins(genesis))
         for kind, payload in entries:
             journal.put(kind, -1, now, payload=payload)
         journal.commit()
+        journal._claim = claimed(journal.engine, place)
         journal.anchor()
     except (OSError, sa.exc.DBAPIError) as error:
         journal.abandon()
@@ -342,6 +369,7 @@ def reopen(
         raise
     try:
         upgrade(journal.engine, "log")
+        journal._claim = claimed(journal.engine, place)
         journal.uuid = reader.uuid
         found = recover(reader, unanchored)
         journal._last, journal._segment, journal._end = found.last, found.segment, found.end

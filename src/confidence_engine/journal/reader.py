@@ -59,7 +59,7 @@ def place_of(home: Path, name: str, database: str | None = None) -> Place:
     another server than the one that is told.
     """
     folder = home / "journal"
-    held = (folder / SERVER).read_text(encoding="utf-8").strip() if (folder / SERVER).is_file() else None
+    held, _ = _pointed(folder)
     if held is not None and database and not same_server(held, database):
         what = f"the rows of this journal are in {held}, not in {bare_url(database)}"
         raise UsageError(f"{folder}: {what}; its file {SERVER!r} says so, where they were moved correct it")
@@ -68,10 +68,19 @@ def place_of(home: Path, name: str, database: str | None = None) -> Place:
     return Place(folder, home / ANCHOR, database or held or sqlite_url(folder / DATABASE), name)
 
 
-def point(place: Place, disk: Disk) -> None:
-    """Leave word in the folder of the server that holds its rows, without the password."""
+def point(place: Place, journal: uuid.UUID, disk: Disk) -> None:
+    """Leave word in the folder of the server that holds its rows, without the password, and of which journal it is."""
     if is_postgres(place.database):
-        disk.replace(place.folder / SERVER, f"{bare_url(place.database)}\n".encode())
+        disk.replace(place.folder / SERVER, f"{bare_url(place.database)}\n{journal}\n".encode())
+
+
+def _pointed(folder: Path) -> tuple[str | None, str | None]:
+    """URL and journal that a folder's word of its server names; None for what it does not."""
+    try:
+        told = [*(folder / SERVER).read_text(encoding="utf-8").split(), None, None]
+    except (FileNotFoundError, NotADirectoryError):
+        return None, None
+    return told[0], told[1]
 
 
 class Genesis(msgspec.Struct, frozen=True):
@@ -100,12 +109,11 @@ class Reader:
 
     def __init__(self, place: Place, disk: Disk | None = None) -> None:
         self.place, self.disk = place, disk or Disk()
-        if is_postgres(place.database):
-            url = place.database
-        else:
-            if not (place.folder / DATABASE).is_file():
-                raise DataMissing(f"there is no journal in {place.folder}")
-            url = sqlite_url(place.folder / DATABASE, readonly=True)
+        server, mine = _pointed(place.folder)
+        there = server is not None if is_postgres(place.database) else (place.folder / DATABASE).is_file()
+        if not there:  # a name on a server alone may be another home's
+            raise DataMissing(f"there is no journal in {place.folder}")
+        url = place.database if server is not None else sqlite_url(place.folder / DATABASE, readonly=True)
         self.engine = engine_of(url)
         self.close = weakref.finalize(self, self.engine.dispose)
         """Let go of the database; done by itself when nobody has the reader any more."""
@@ -115,6 +123,10 @@ class Reader:
                 row = c.execute(sa.select(JOURNAL.c.uuid).where(JOURNAL.c.name == place.name)).scalar_one_or_none()
         if row is None:
             raise DataMissing(f"{place.folder}: the database holds no journal {place.name!r}")
+        if mine is not None and row != mine:
+            raise DataMissing(
+                f"{place.folder}: the journal {place.name!r} of its server is {row}, and its own is {mine}"
+            )
         try:
             self.uuid = uuid.UUID(row)
         except (TypeError, ValueError, AttributeError) as error:

@@ -5,7 +5,8 @@ written; a power cut may take the bytes of events after it, in any order. So eve
 again: the first whose bytes are not there ends the journal, what lay after it is taken out, and a record says so in
 the same transaction. Rows come whole or not at all, so rows that contradict each other, the anchor's block included,
 were changed by somebody: that is refused. An anchor is written when a journal begins and never lost by a power cut, so
-a journal without one was handled by somebody too: nothing is taken out of it, and it goes on when it is told to.
+a journal without one was handled by somebody too: nothing is taken out of it, and it goes on only when it is told to
+and nothing says that its end was cut off.
 """
 
 from __future__ import annotations
@@ -47,17 +48,16 @@ def recover(reader: Reader, unanchored: bool = False) -> Found:
     """Cut a journal's segments back to its last whole block, and wait until what is kept has arrived.
 
     Raises JournalDamaged where that block lies before the anchor, where rows are not what was committed, or where the
-    anchor of more than one block is gone, unless that is known (`unanchored`) and all is there; DataMissing where a
-    first start was cut off before its first commit.
+    anchor is gone, unless that is known (`unanchored`), the newest block is whole and nothing lies beyond it;
+    DataMissing where a first start was cut off before its first commit.
     """
     anchor = _anchor_of(reader)
     if anchor is None and next(reader.blocks(), None) is None:
         raise DataMissing(f"{reader.place.folder}: its first start was cut off before it began")
     newest = reader.last()
-    if anchor is None and newest.number > 0 and not unanchored:
-        what = f"{newest.number + 1} blocks, and {reader.place.anchor} is gone"
-        raise JournalDamaged(f"{what}; put it back, or see `confidence journal anchor`")
-    least = anchor.blocks - 1 if anchor is not None else 0
+    if anchor is None:
+        _refuse_handled(reader, newest, unanchored)
+    least = anchor.blocks - 1 if anchor is not None else newest.number
     if newest.number < least:
         raise JournalDamaged(f"{reader.place.folder}: it ends at block {newest.number}, and {_bound(anchor)}")
     good: Block | None = None
@@ -72,9 +72,6 @@ def recover(reader: Reader, unanchored: bool = False) -> Found:
             good = block
     if good is None:
         what = f"the events of block {least} are not what was committed, and {_bound(anchor)}"
-        raise JournalDamaged(f"{reader.place.folder}: {what}; see `confidence journal verify`")
-    if anchor is None and good.number < newest.number:
-        what = f"the events of block {good.number + 1} are not there, and no anchor tells whether they ever arrived"
         raise JournalDamaged(f"{reader.place.folder}: {what}; see `confidence journal verify`")
     last = good if good.events else reader.last_with_events(good.number)
     segment, end = "", 0
@@ -91,6 +88,20 @@ def _anchor_of(reader: Reader) -> Anchor | None:
     if anchor is not None and anchor.journal != str(reader.uuid):
         raise JournalDamaged(f"{reader.place.anchor}: of journal {anchor.journal}, and the rows are of {reader.uuid}")
     return anchor
+
+
+def _refuse_handled(reader: Reader, newest: Block, unanchored: bool) -> None:
+    """Raises JournalDamaged where an anchor must have been there once, or where bytes say that more was committed."""
+    place = reader.place
+    if newest.number > 0 and not unanchored:
+        what = f"{newest.number + 1} blocks, and {place.anchor} is gone"
+        raise JournalDamaged(f"{what}; put it back, or see `confidence journal anchor`")
+    last = newest if newest.events else reader.last_with_events(newest.number)
+    segment, end = ("", 0) if last is None else (last.segment, last.position + last.events * EVENT.itemsize)
+    for path in sorted(place.segments.glob("*.seg")):
+        if path.name > segment or (path.name == segment and reader.disk.size(path) > end):
+            what = f"{path} goes on after the last block, so blocks may have been cut off, and no anchor tells"
+            raise JournalDamaged(f"{what}; put the anchor back, or move those bytes away if they never were committed")
 
 
 def _check_rows(reader: Reader, anchor: Anchor | None, before: Block | None, block: Block, least: int) -> None:
@@ -131,7 +142,7 @@ def _lost(good: Block, newest: Block) -> dict[str, Any] | None:
 
 def _bound(anchor: Anchor | None) -> str:
     if anchor is None:
-        return "it is the first"
+        return "it is the newest"
     return f"the anchor of {anchor.written} has seen {anchor.blocks} blocks"
 
 
