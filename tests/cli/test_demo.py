@@ -6,6 +6,7 @@ import contextlib
 import io
 import json
 import shutil
+import sqlite3
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -103,6 +104,16 @@ def test_its_store_is_the_homes_own_and_real_rows_do_not_enter_it(tmp_path: Path
     assert Store(tmp_path).data_hash() != before
     demo(tmp_path, *SMALL)
     assert Store(tmp_path).data_hash() == before  # nothing of the longer world stayed
+
+
+def test_rows_do_not_outlive_the_journals_they_were_told_from(tmp_path: Path, shown: Shown) -> None:
+    """What a demo that is stopped halfway leaves: no row of a decision that `why` does not find."""
+    shutil.copytree(shown[0], tmp_path, dirs_exist_ok=True)
+    command._make_room(tmp_path, None, ["hybrid", "futures"])
+    assert not list((tmp_path / "agents").glob("*/*"))
+    with contextlib.closing(sqlite3.connect(tmp_path / "enhanced_trading.db")) as c:
+        for table in ("agents", "signal_logs", "enhanced_trades", "fills"):
+            assert c.execute(f"SELECT count(*) FROM {table}").fetchone() == (0,)
 
 
 def test_it_explains_its_last_entry_as_the_replay_decided_it(shown: Shown) -> None:

@@ -11,6 +11,7 @@ import sqlite3
 import subprocess
 import sys
 import time
+from contextlib import closing
 from decimal import Decimal
 from pathlib import Path
 
@@ -28,9 +29,9 @@ from confidence_engine.drivers.scribe import Scribe, begin
 from confidence_engine.evaluate.performance import trades_from_fills
 from confidence_engine.journal import kinds, projector
 from confidence_engine.journal.database import engine_of, sqlite_url
-from confidence_engine.journal.home import Home, remembered
+from confidence_engine.journal.home import remembered
 from confidence_engine.journal.log import reopen
-from confidence_engine.journal.projector import project, rebuild
+from confidence_engine.journal.projector import drop, project, rebuild
 from confidence_engine.journal.reader import place_of
 from confidence_engine.journal.sheet import quantity, stamp
 from confidence_engine.journal.tables import PROJECTION, RETAINED, TEN
@@ -281,14 +282,11 @@ def test_a_journal_cut_back_or_begun_anew_is_told_anew(tmp_path: Path) -> None:
     rebuild(tmp_path)
     assert rows(tmp_path) == cut
     place.folder.rename(tmp_path / "gone")
-    for again in (project, rebuild):
-        with pytest.raises(JournalDamaged, match="is not there, and its rows would go with it"):
-            again(tmp_path)
-        assert rows(tmp_path) == cut
-    place.anchor.unlink()
-    assert [(one.agent, one.gone) for one in project(tmp_path)] == [("futures", True)]
-    assert not any(rows(tmp_path).values())
-    assert project(tmp_path) == []
+    for _ in range(2):  # with its anchor and without
+        for again in (project, rebuild):
+            assert [(one.agent, one.gone) for one in again(tmp_path)] == [("futures", True)]
+            assert rows(tmp_path) == cut
+        place.anchor.unlink(missing_ok=True)
     other = Agent(tmp_path, "futures", 5)
     other.live(10)
     other.close()
@@ -393,7 +391,75 @@ def test_homes_whose_journals_are_files_share_the_tables_of_a_server(tmp_path: P
         assert rows(tmp_path, fresh) == once
     shutil.rmtree(homes[0] / "agents")
     assert [(one.agent, one.gone) for one in rebuild(homes[0])] == [("agent0", True)]
+    assert rows(tmp_path, fresh) == once
+    assert drop(homes[0], None, ["agent0", "agent1", "nobody"]) == ["agent0"]
     assert [row[:2] for row in rows(tmp_path, fresh)["agents"]] == [(2, "agent1")]
+
+
+def test_an_agent_that_went_keeps_its_number_until_its_rows_are_dropped(tmp_path: Path) -> None:
+    pair = [Agent(tmp_path, name, 1, created_ns=BEGIN + k) for k, name in enumerate(("hybrid", "futures"))]
+    for one in pair:
+        one.live(20)
+        one.close()
+    project(tmp_path)
+    once = rows(tmp_path)
+    (tmp_path / "home.json").unlink()  # rows of a file are its home's, whatever its id
+    rebuild(tmp_path)
+    ids = {name: [row[0] for row in of] for name, of in rows(tmp_path).items()}
+    assert ids == {name: [row[0] for row in of] for name, of in once.items()}
+    once = rows(tmp_path)
+    (tmp_path / "agents").rename(tmp_path / "unmounted")
+    assert [one.gone for one in rebuild(tmp_path)] == [True, True]
+    assert rows(tmp_path) == once
+    (tmp_path / "unmounted").rename(tmp_path / "agents")
+    with pytest.raises(JournalDamaged, match="are not dropped"):
+        drop(tmp_path, None, ["hybrid"])
+    shutil.rmtree(tmp_path / "agents/hybrid")
+    assert [(one.agent, one.gone) for one in rebuild(tmp_path)] == [("futures", False), ("hybrid", True)]
+    assert rows(tmp_path) == once
+    assert drop(tmp_path, None, ["hybrid"]) == ["hybrid"]
+    assert [row[:2] for row in rows(tmp_path)["agents"]] == [(2, "futures")]
+    assert {row["agent_type"] for row in shown(tmp_path, "signal_logs")} == {"futures"}
+    rebuild(tmp_path)
+    assert [row[:2] for row in rows(tmp_path)["agents"]] == [(1, "futures")]
+
+
+def test_one_journal_that_cannot_be_read_keeps_no_other_from_being_told(tmp_path: Path) -> None:
+    pair = [Agent(tmp_path, name, 1, created_ns=BEGIN + k) for k, name in enumerate(("hybrid", "futures"))]
+    for one in pair:
+        one.live(20)
+    project(tmp_path)
+    for one in pair:
+        one.live(20)
+        one.close()
+    segment = max(pair[0].journal.place.segments.glob("*.seg"))
+    segment.unlink()
+    for again in (project, rebuild):
+        with pytest.raises(JournalDamaged, match="the last event is not there"):
+            again(tmp_path)
+        told = {row["agent_type"]: row["next_record"] for row in shown(tmp_path, "cursors")}
+        assert told["futures"] == pair[1].journal.next_record
+        assert told["hybrid"] < pair[0].journal.next_record
+        assert [row[:2] for row in rows(tmp_path)["agents"]] == [(1, "hybrid"), (2, "futures")]
+    segment.mkdir()
+    with pytest.raises(JournalDamaged, match="Is a directory"):
+        project(tmp_path)
+
+
+def test_ruined_tables_are_named_with_the_way_out(tmp_path: Path) -> None:
+    one = Agent(tmp_path, "futures", 1)
+    one.live(20)
+    one.close()
+    project(tmp_path)
+    once = rows(tmp_path)
+    for file in tmp_path.glob("enhanced_trading.db*"):
+        file.unlink()
+    (tmp_path / "enhanced_trading.db").write_bytes(b"these are no tables, though their file is named so")
+    with pytest.raises(JournalUnwritable, match=r"delete enhanced_trading\.db there and run"):
+        rebuild(tmp_path)
+    (tmp_path / "enhanced_trading.db").unlink()
+    rebuild(tmp_path)
+    assert rows(tmp_path) == once
 
 
 def test_an_agent_of_another_home_keeps_its_name(tmp_path: Path, fresh: str) -> None:
@@ -408,6 +474,9 @@ def test_an_agent_of_another_home_keeps_its_name(tmp_path: Path, fresh: str) -> 
             again(tmp_path / "b", fresh)
         assert rows(tmp_path, fresh) == once
     assert not (tmp_path / "b/enhanced_trading.db").exists()
+    assert remembered(tmp_path / "b").database == ""  # it was refused, and the home is where it was
+    project(tmp_path / "b")
+    assert (tmp_path / "b/enhanced_trading.db").exists()
     (tmp_path / "a").rename(tmp_path / "moved")
     (tmp_path / "moved/home.json").unlink()  # its journal still says whose rows they are
     project(tmp_path / "moved", fresh)
@@ -438,7 +507,7 @@ def test_a_server_that_does_not_answer_is_named_and_nothing_is_told_elsewhere(tm
     one.close()
     with pytest.raises(JournalUnwritable, match=r"cannot be written: .*refused"):
         project(tmp_path, "postgresql://postgres@127.0.0.1:9/nobody")
-    assert remembered(tmp_path) == Home()
+    assert remembered(tmp_path).database == ""
     assert not (tmp_path / "enhanced_trading.db").exists()
 
 
@@ -493,6 +562,32 @@ def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
     assert said["agents"] == [{"agent": "futures", "records": one.journal.next_record}]
     assert rows(tmp_path) == once
     assert place_of(tmp_path / "agents/futures", "futures").folder.is_dir()
+
+
+def test_the_command_tells_sound_journals_only_unless_told_to(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pair = [Agent(tmp_path, name, 1, created_ns=BEGIN + k) for k, name in enumerate(("hybrid", "futures"))]
+    for one in pair:
+        one.live(20)
+        one.close()
+    told = ["--home", str(tmp_path), "journal", "rebuild"]
+    assert main(told) == 0
+    once = rows(tmp_path)
+    with closing(sqlite3.connect(pair[0].journal.place.folder / "journal.db")) as c, c:
+        c.execute("DELETE FROM record WHERE kind = 20 AND id > 20")
+    assert main(told) == 3
+    assert "or tell it with --unchecked" in capsys.readouterr().err
+    assert rows(tmp_path) == once
+    assert main([*told, "--unchecked"]) == 0
+    assert rows(tmp_path) != once
+    shutil.rmtree(tmp_path / "agents/hybrid")
+    assert main(told) == 3
+    assert "hybrid: its journal is gone, so its rows stay as they were" in capsys.readouterr().err
+    assert main([*told, "--drop", "futures"]) == 3
+    assert {row["name"] for row in shown(tmp_path, "agents")} == {"hybrid", "futures"}
+    assert main([*told, "--drop", "hybrid"]) == 0
+    assert {row["name"] for row in shown(tmp_path, "agents")} == {"futures"}
 
 
 def test_quantities_are_exact() -> None:

@@ -56,9 +56,10 @@ def demo(
     start = begin + WARMUP_DAYS * DAY_NS
     told = _world(seed, begin, days, 1.0)
     configs = [load(path) for path in write_agents(folder / "config", told.underlyings, told.ticks, WARMUP_DAYS)]
+    server = server_of(folder, database(ctx))
+    _make_room(folder, server, [one.agent.name for one in configs])
     store = Store(folder)
     _fill(store, told, f"world of seed {seed}, {days} days to {format_time(end)}")
-    server = server_of(folder, database(ctx))
     ran = [_agent(config, store, start, end, folder, server or config.journal.database or None) for config in configs]
     project(folder, server)
     config, (run, summary) = configs[-1], ran[-1]
@@ -95,17 +96,25 @@ def _next(folder: Path, run: Path, summary: dict[str, Any], server: str | None) 
 def _agent(
     config: Config, store: Store, start_ns: int, end_ns: int, folder: Path, server: str | None
 ) -> tuple[Path, dict[str, Any]]:
-    """One agent's run from its beginning: an older journal of its simulated self makes room first, wherever it is."""
+    """One agent's run from its beginning, with its journal."""
     from confidence_engine.cli.replay import run_once
-    from confidence_engine.journal.forget import forget
     from confidence_engine.journal.reader import place_of
 
     name = config.agent.name
-    where = folder / "agents" / name
     note(f"agent {name}")
-    if forget(place_of(where, name)) or forget(place_of(where, name, server)):
+    place = place_of(folder / "agents" / name, name, server)
+    return run_once(config, store, start_ns, end_ns, None, folder / "runs", False, agent=place)
+
+
+def _make_room(folder: Path, server: str | None, agents: list[str]) -> None:
+    """Take away what earlier simulated selves of the agents left: their journals, then the rows told from them."""
+    from confidence_engine.journal.forget import forget
+    from confidence_engine.journal.projector import drop
+    from confidence_engine.journal.reader import place_of
+
+    for name in forget(*(place_of(folder / "agents" / name, name) for name in agents)):
         note(f"the journal of an earlier simulated {name} was taken away")
-    return run_once(config, store, start_ns, end_ns, None, folder / "runs", False, agent=place_of(where, name, server))
+    drop(folder, server, agents)
 
 
 def _refuse_real(store: Store, folder: Path) -> None:

@@ -30,6 +30,7 @@ _PATIENCE: Final = {
 }  # fmt: skip
 """A server that has gone without a word fails what waits for it within a minute; a URL may say otherwise."""
 DISK_FULL: Final = ("SQLITE_FULL", "SQLITE_IOERR_SHMSIZE", "53100")  # names of SQLite, SQLSTATE of PostgreSQL
+RUINED: Final = ("SQLITE_NOTADB", "SQLITE_CORRUPT")  # a file that is no database, or not a whole one
 MIGRATIONS: Final = Path(__file__).resolve().parent / "migrations"
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 
 import sqlalchemy as sa
 
-from confidence_engine.domain.errors import DataMissing, DataRefused
+from confidence_engine.domain.errors import DataMissing, DataRefused, JournalDamaged
 from confidence_engine.journal.anchor import read_anchor
 from confidence_engine.journal.database import engine_of, is_postgres
 from confidence_engine.journal.lock import locked
@@ -17,24 +18,34 @@ from confidence_engine.journal.schema import BLOCK, JOURNAL, RECORD
 __all__ = ["forget"]
 
 
-def forget(place: Place) -> bool:
-    """Delete a synthetic journal, its anchor and its rows; False where there is none. Raises DataRefused for others."""
-    if not place.folder.is_dir():
-        return False
+def forget(*places: Place) -> list[str]:
+    """Delete synthetic journals, their anchors and their rows; returns the names of those that were there.
+
+    All are looked at before the first goes. Raises DataRefused for one that is not synthetic or is another home's,
+    JournalDamaged for one of which only the anchor is left.
+    """
+    there = [place for place in places if _is_there(place)]
+    for place in there:
+        with locked(place):
+            _remove(place)
+    return [place.name for place in there]
+
+
+def _is_there(place: Place) -> bool:
+    """Whether there is a journal; one that died before its first commit never was."""
+    anchor = read_anchor(place.anchor)
     try:
         reader = Reader(place)
     except DataMissing:
+        if anchor is not None:
+            raise JournalDamaged(f"{place.anchor}: the anchor of a journal that is gone; move it away first") from None
         return False
-    begun = next(reader.blocks(), None) is not None  # else it died before its first commit: it never was
-    synthetic = not begun or reader.genesis().synthetic
-    reader.engine.dispose()
-    if not synthetic:
-        raise DataRefused(f"{place.folder} is not a simulated journal; it is not deleted")
-    anchor = read_anchor(place.anchor)
-    if is_postgres(place.database) and begun and (anchor is None or anchor.journal != str(reader.uuid)):
-        raise DataRefused(f"the database holds a journal {place.name!r} of another home; it is not deleted")
-    with locked(place):
-        _remove(place)
+    with contextlib.closing(reader):
+        begun = next(reader.blocks(), None) is not None
+        if begun and not reader.genesis().synthetic:
+            raise DataRefused(f"{place.folder} is not a simulated journal; it is not deleted")
+        if is_postgres(place.database) and begun and (anchor is None or anchor.journal != str(reader.uuid)):
+            raise DataRefused(f"the database holds a journal {place.name!r} of another home; it is not deleted")
     return True
 
 

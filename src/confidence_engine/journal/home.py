@@ -16,7 +16,7 @@ from confidence_engine.domain.errors import JournalDamaged
 from confidence_engine.journal.database import bare_url
 from confidence_engine.journal.disk import Disk
 
-__all__ = ["HOME_FILE", "Home", "remember", "remembered", "server_of"]
+__all__ = ["HOME_FILE", "Home", "identified", "remember", "remembered", "server_of"]
 
 HOME_FILE: Final = "home.json"
 
@@ -36,7 +36,8 @@ def remembered(home: Path) -> Home:
     except FileNotFoundError:
         return Home()
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise JournalDamaged(f"{path} cannot be read: {error}") from error
+        hint = "delete it where the tables are a file; else delete it and name their server by --database once"
+        raise JournalDamaged(f"{path} cannot be read: {error}; {hint}") from error
 
 
 def server_of(home: Path, database: str | None = None) -> str | None:
@@ -44,10 +45,19 @@ def server_of(home: Path, database: str | None = None) -> str | None:
     return database or remembered(home).database or None
 
 
-def remember(home: Path, database: str | None, disk: Disk | None = None) -> Home:
-    """Keep the server for the next time, and give the home its id with the first."""
+def identified(home: Path) -> Home:
+    """The home with its id, which it gets with the first call."""
     held = remembered(home)
-    now = Home(held.id or str(uuid.uuid4()), bare_url(database) if database else "")
-    if now != held:
-        (disk or Disk()).replace(home / HOME_FILE, msgspec.json.format(msgspec.json.encode(now), indent=1) + b"\n")
+    return held if held.id else _kept(home, Home(str(uuid.uuid4()), held.database))
+
+
+def remember(home: Path, database: str | None) -> Home:
+    """Keep the server for the next time."""
+    held = identified(home)
+    now = Home(held.id, bare_url(database) if database else "")
+    return held if now == held else _kept(home, now)
+
+
+def _kept(home: Path, now: Home) -> Home:
+    Disk().replace(home / HOME_FILE, msgspec.json.format(msgspec.json.encode(now), indent=1) + b"\n")
     return now

@@ -12,7 +12,7 @@ import contextlib
 import fcntl
 import itertools
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -20,18 +20,25 @@ import msgspec
 import numpy as np
 import sqlalchemy as sa
 
-from confidence_engine.domain.errors import DataMissing, DataRefused, JournalDamaged, JournalUnwritable
+from confidence_engine.domain.errors import (
+    ConfidenceError,
+    DataMissing,
+    DataRefused,
+    JournalDamaged,
+    JournalUnwritable,
+    RunError,
+)
 from confidence_engine.domain.event import EVENT
 from confidence_engine.journal.carry import Carry
-from confidence_engine.journal.database import engine_of, sqlite_url, upgrade
-from confidence_engine.journal.home import remember, server_of
+from confidence_engine.journal.database import RUINED, engine_of, sqlite_url, upgrade
+from confidence_engine.journal.home import identified, remember, server_of
 from confidence_engine.journal.projection import TOLD, Projection
 from confidence_engine.journal.reader import ANCHOR, Place, Reader, place_of
 from confidence_engine.journal.schema import BLOCK, JOURNAL, RECORD
 from confidence_engine.journal.sheet import Sheet, stamp
 from confidence_engine.journal.tables import PROJECTION, RETAINED, RETENTION_NS, TABLES, TABLES_FILE
 
-__all__ = ["BATCH", "LOCK", "Projected", "project", "rebuild"]
+__all__ = ["BATCH", "LOCK", "Projected", "drop", "project", "rebuild"]
 
 LOCK: Final = "projector.lock"
 BATCH: Final = 20_000
@@ -45,7 +52,7 @@ AGENTS, CURSORS = TABLES.tables["agents"], TABLES.tables["cursors"]
 class Projected(NamedTuple):
     """One agent after a projection: records now in the tables, how many of them were added, whether told anew.
 
-    `gone`: neither its journal nor its anchor is there any more, and its rows went too.
+    `gone`: its journal is not there any more; its rows stay as they were told.
     """
 
     agent: str
@@ -70,10 +77,10 @@ class _Source(NamedTuple):
 
 
 class _Sources(NamedTuple):
-    """The journals of this home by agent, where they lie, and the home's id."""
+    """The journals of this home by agent, those that cannot be read, and the home's id."""
 
     mine: dict[str, _Source]
-    agents: Path
+    damaged: dict[str, ConfidenceError]
     home: str
 
 
@@ -82,18 +89,53 @@ def project(home: Path, database: str | None = None, *, records: int | None = No
 
     A server that is named is meant from then on. `records`: at most so many of each agent, the rest is left for later.
     Raises JournalUnwritable where the tables cannot be written or another projector does not end, JournalDamaged for a
-    journal that cannot be read or is gone while its anchor is there, DataRefused where another home's agent of the
-    same name is in the tables; what was there before stays.
+    journal that cannot be read, after the others were told, DataRefused where another home's agent of the same name is
+    in the tables; what was there before stays.
     """
     return _run(home, database, False, records)
 
 
 def rebuild(home: Path, database: str | None = None) -> list[Projected]:
-    """Drop all rows and tell all journals anew, in one transaction: readers see the old rows or the new."""
+    """Drop the rows of all journals and tell them anew, in one transaction: readers see the old rows or the new.
+
+    Raises as `project`.
+    """
     return _run(home, database, True, None)
 
 
+def drop(home: Path, database: str | None, agents: Sequence[str]) -> list[str]:
+    """Delete the rows of agents of this home that have no journal any more; returns those that had some.
+
+    Raises JournalDamaged where an anchor says that there was a journal, else as `project`.
+    """
+    for name in agents:
+        folder = home / "agents" / name
+        reader = _opened(place_of(folder, name))
+        if reader is not None:
+            reader.close()
+        if reader is not None or (folder / ANCHOR).exists():
+            raise JournalDamaged(f"{folder} has a journal or an anchor; its rows are not dropped")
+    with _tables(home, database) as (engine, _), engine.begin() as c:
+        mine = [name for name, foreign in _told(c, identified(home).id) if name in agents and not foreign]
+        for name in mine:
+            _forget(c, name)
+    return mine
+
+
 def _run(home: Path, database: str | None, anew: bool, most: int | None) -> list[Projected]:
+    with contextlib.ExitStack() as held:
+        engine, server = held.enter_context(_tables(home, database))
+        sources = _sources(home, engine, held)
+        found = _projected(engine, sources, anew, most)
+        remember(home, server)
+        for error in sources.damaged.values():
+            raise error
+        return found
+
+
+@contextlib.contextmanager
+def _tables(home: Path, database: str | None) -> Iterator[tuple[sa.Engine, str | None]]:
+    """The tables of a home, of the newest revision, and their server; nobody else projects meanwhile."""
     try:
         home.mkdir(parents=True, exist_ok=True)
         with contextlib.ExitStack() as held:
@@ -101,13 +143,15 @@ def _run(home: Path, database: str | None, anew: bool, most: int | None) -> list
             server = server_of(home, database)
             engine = engine_of(server or sqlite_url(home / TABLES_FILE))
             held.callback(engine.dispose)
-            if engine.dialect.name == "postgresql":
+            if server is not None:
                 held.enter_context(_alone(engine))
             upgrade(engine, "tables")
-            return _projected(engine, _sources(home, server, engine, held), anew, most)
+            yield engine, server
     except (OSError, sa.exc.DBAPIError) as error:
         said = error.strerror if isinstance(error, OSError) else " ".join(str(error.orig).split())
-        raise JournalUnwritable(f"the tables of {home} cannot be written: {said}") from error
+        ruined = isinstance(error, sa.exc.DatabaseError) and getattr(error.orig, "sqlite_errorname", "") in RUINED
+        hint = f"; delete {TABLES_FILE} there and run `confidence journal rebuild`" if ruined else ""
+        raise JournalUnwritable(f"the tables of {home} cannot be written: {said}{hint}") from error
 
 
 @contextlib.contextmanager
@@ -146,33 +190,45 @@ def _wait(until: float, why: str) -> None:
     time.sleep(0.05)
 
 
-def _sources(home: Path, server: str | None, engine: sa.Engine, held: contextlib.ExitStack) -> _Sources:
+def _sources(home: Path, engine: sa.Engine, held: contextlib.ExitStack) -> _Sources:
     """The journals of this home by agent; a folder without one is passed by.
 
-    They are numbered by their creation, from 1 on, with the numbers that other homes have in these tables left out.
+    They are numbered by their creation, from 1 on, with the numbers left out that the tables have for other agents:
+    those of other homes, and those whose rows stay because their journal is gone or cannot be read.
     """
-    me = remember(home, server).id
-    readers: list[tuple[int, str, Reader]] = []
+    me, damaged = identified(home).id, dict[str, ConfidenceError]()
+    found: list[tuple[int, str, int, str, Reader]] = []
     for folder in sorted((home / "agents").glob("*/journal")):
         name = folder.parent.name
-        reader = _opened(place_of(folder.parent, name))
-        if reader is None and server is not None:
-            reader = _opened(place_of(folder.parent, name, server))
-        if reader is not None:
-            held.callback(reader.close)
-            readers.append((_created(reader), str(reader.uuid), reader))
-    local, known = engine.dialect.name == "sqlite", {uid for _, uid, _ in readers}
+        try:
+            reader = _opened(place_of(folder.parent, name))
+            if reader is not None:
+                held.callback(reader.close)
+                ns, end = _created(reader), reader.last().end_record
+                found.append((ns, str(reader.uuid), end, _horizon(reader), reader))
+        except (JournalDamaged, RunError) as error:
+            damaged[name] = error
+        except OSError as error:
+            damaged[name] = JournalDamaged(f"{error.filename or folder}: {error.strerror or error}")
+    names = {reader.place.name for *_, reader in found}
     with engine.connect() as c:
-        taken = {
-            row.number for row in c.execute(sa.select(AGENTS))
-            if row.home != me and not (row.home is None and (local or row.journal in known))
-        }  # fmt: skip
+        taken = {row.number for row in c.execute(sa.select(AGENTS)) if row.name not in names}
     free = (number for number in itertools.count(1) if number not in taken)
     mine = [
-        _Source(number, ns, one, one.last().end_record, _horizon(one))
-        for number, (ns, _, one) in zip(free, sorted(readers, key=lambda made: made[:2]), strict=False)
+        _Source(number, ns, reader, end, horizon)
+        for number, (ns, _, end, horizon, reader) in zip(free, sorted(found, key=lambda one: one[:2]), strict=False)
     ]
-    return _Sources({one.name: one for one in mine}, home / "agents", me)
+    return _Sources({one.name: one for one in mine}, damaged, me)
+
+
+def _is_foreign(c: sa.Connection, home: str | None, me: str) -> bool:
+    """Whether rows are another home's. A file has those of its own alone; rows without a home are of older rules."""
+    return c.dialect.name != "sqlite" and home not in (None, me)
+
+
+def _told(c: sa.Connection, me: str) -> list[tuple[str, bool]]:
+    """Agents that have rows, and whether they are another home's."""
+    return [(row.name, _is_foreign(c, row.home, me)) for row in c.execute(sa.select(AGENTS).order_by(AGENTS.c.number))]
 
 
 def _created(reader: Reader) -> int:
@@ -222,8 +278,7 @@ def _projected(engine: sa.Engine, sources: _Sources, anew: bool, most: int | Non
         for name in stale:
             _forget(c, name)
         for name in stale:
-            if name in mine:
-                done[name] = _advance(c, mine[name], sources.home, most, None)._replace(anew=True)
+            done[name] = _advance(c, mine[name], sources.home, most, None)._replace(anew=True)
     for name, one in mine.items():
         added = 0
         while name not in done:
@@ -233,38 +288,32 @@ def _projected(engine: sa.Engine, sources: _Sources, anew: bool, most: int | Non
             added += step.added
             if step.records == one.end or added == most:
                 done[name] = step._replace(added=added)
-    gone = [Projected(name, 0, 0, False, True) for name in stale if name not in mine]
+    with engine.connect() as c:
+        gone = [
+            Projected(name, 0, 0, False, True) for name, foreign in _told(c, sources.home)
+            if not foreign and name not in mine and name not in sources.damaged
+        ]  # fmt: skip
     return [done[name] for name in mine] + gone
 
 
 def _stale(c: sa.Connection, sources: _Sources, anew: bool) -> list[str]:
-    """Agents whose rows do not follow from their journal any more; those of another home are left alone.
+    """Agents whose rows do not follow from their journal any more.
 
-    Rows without a home are of rules older than homes: those of a file are this home's, those of a server are whose
-    journal this home has.
+    Rows of another home are left alone, and so are those whose journal is not there: nothing else says what they say.
     """
     query = sa.select(AGENTS, CURSORS).join(CURSORS, CURSORS.c.agent_type == AGENTS.c.name).order_by(AGENTS.c.number)
-    local, stale = c.dialect.name == "sqlite", []
+    stale = []
     for row in c.execute(query).mappings():
-        name, foreign = row["name"], row["home"] not in (None, sources.home)
-        of = sources.mine.get(name)
+        of = sources.mine.get(row["name"])
         if of is None:
-            if not foreign and (local or row["home"] is not None):
-                _refuse_lost(sources.agents / name)
-                stale.append(name)
-        elif foreign and row["journal"] != str(of.reader.uuid):
-            what = f"the tables hold an agent {name!r} of another home"
+            continue
+        same = row["journal"] == str(of.reader.uuid)
+        if not same and _is_foreign(c, row["home"], sources.home):
+            what = f"the tables hold an agent {row['name']!r} of another home"
             raise DataRefused(f"{what}; name one of them differently or give this home another database")
-        elif anew or foreign or not _follows(of, row):
-            stale.append(name)
+        if anew or row["home"] != sources.home or not _follows(of, row):
+            stale.append(row["name"])
     return stale
-
-
-def _refuse_lost(folder: Path) -> None:
-    """Raises JournalDamaged where an agent had a journal: its rows are all that is left of it here."""
-    if (folder / ANCHOR).exists():
-        what = f"the journal that {folder / ANCHOR} speaks of is not there, and its rows would go with it"
-        raise JournalDamaged(f"{what}: put it back, or move the anchor away to give it up")
 
 
 def _follows(of: _Source, row: Any) -> bool:
