@@ -61,7 +61,10 @@ def demo(
     store = Store(folder)
     _fill(store, told, f"world of seed {seed}, {days} days to {format_time(end)}")
     ran = [_agent(config, store, start, end, folder, server or config.journal.database or None) for config in configs]
-    project(folder, server)
+    for other in (one.agent for one in project(folder, server) if one.gone):
+        note(
+            f"{other}: its journal is gone, so its rows stay as they were; `confidence journal rebuild --drop {other}`"
+        )
     config, (run, summary) = configs[-1], ran[-1]
     note(f"the same prices with stories that carry no information, {CONTROLS} draws")
     mute = (_world(seed + k, begin, days, 0.0).documents for k in range(CONTROLS))
