@@ -10,9 +10,8 @@ from __future__ import annotations
 import functools
 import math
 from pathlib import Path
-from typing import Annotated, Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
-import msgspec
 import numpy as np
 
 from confidence_engine.domain.decision import DECISION, GATE_WORDS, gate_names
@@ -29,6 +28,7 @@ from confidence_engine.journal.reader import Genesis, Place, Reader
 from confidence_engine.journal.retired import Retired
 from confidence_engine.kernel import regime
 from confidence_engine.report.explain import SHOWN_HALF_LIVES, action, evidence_lines
+from confidence_engine.report.payloads import Asset, Document, Faded, Heard, Item, Params
 from confidence_engine.report.proof import NOT_ANCHORED, Proof
 
 __all__ = ["agents_of", "reconstruct", "split_id"]
@@ -37,68 +37,9 @@ WEEKEND: Final = 4 * DAY_NS
 """How much farther back is looked on markets with sessions, where stories do not fade while they are closed."""
 _DIGITS: Final = 18
 """Of the longest number a decision can have."""
-_Time = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
 _KNOWN: Final = {kinds.DECISION: DECISION, kinds.INTENT: INTENT, kinds.ENTRY: ENTRY}
 _DATED: Final = (kinds.DOCUMENT, kinds.DECISION, kinds.EQUITY)
 """Kinds whose times rise with their ids: the first of them that is old enough ends the search for headlines."""
-
-
-class _Narrative(msgspec.Struct):
-    half_life: Annotated[str, msgspec.Meta(max_length=40)]
-
-
-class _Kernel(msgspec.Struct):
-    narrative: _Narrative
-
-
-class _Config(msgspec.Struct):
-    kernel: _Kernel
-
-
-class _Faded(msgspec.Struct):
-    """Of a PARAMS record what tells how long a story counts."""
-
-    config: _Config
-
-
-class _Params(msgspec.Struct):
-    hash: str
-    config: dict[str, Any]
-
-
-class _Asset(msgspec.Struct):
-    asset: int
-    symbol: str
-    venue: str
-    underlying: str
-    calendar: str = ""
-
-
-class _Item(msgspec.Struct):
-    title: str
-    publisher: str
-    published_ns: _Time
-    url: str = ""
-
-
-class _Heard(msgspec.Struct):
-    """What a document says of one underlying; null is a number that does not exist."""
-
-    underlying: str
-    polarity: float | None
-    certainty: float | None
-    novelty: float | None
-    relevance: float | None
-    cluster: int
-
-
-class _Document(msgspec.Struct):
-    document: _Item
-    heard: list[_Heard]
-
-    def of(self, underlying: str) -> _Heard | None:
-        """What it says of an underlying."""
-        return next((one for one in self.heard if one.underlying == underlying), None)
 
 
 class _Source(NamedTuple):
@@ -171,7 +112,7 @@ def _told(reader: Reader, proof: Proof, place: Place, seq: int) -> tuple[Record,
     asset = _asset(journal, int(decision.asset), found.id)
     headlines = _headlines(journal, settings, asset, decision, found)
     orders, money = (_followed(journal, kind, decision, found) for kind in (kinds.INTENT, kinds.ENTRY))
-    params, program = proof.told(settings, _Params), journal.epochs.program(found.id)
+    params, program = proof.told(settings, Params), journal.epochs.program(found.id)
     return found, {
         "id": f"{place.name}:{seq}",
         "agent": journal.genesis.agent,
@@ -264,9 +205,9 @@ def _plain(value: Any) -> Any:
     return None if isinstance(plain, float) and not math.isfinite(plain) else plain
 
 
-def _asset(journal: _Source, asset: int, before: int) -> _Asset:
+def _asset(journal: _Source, asset: int, before: int) -> Asset:
     for record in journal.reader.records(kinds.INSTRUMENT, end=before, backwards=True):
-        one = journal.proof.told(record, _Asset)
+        one = journal.proof.told(record, Asset)
         if one.asset == asset:
             return one
     raise JournalDamaged(f"{journal.reader.place.folder}: no instrument {asset} before record {before}")
@@ -282,7 +223,7 @@ def _let_go(one: Retired) -> str:
 
 
 def _headlines(
-    journal: _Source, settings: Record, asset: _Asset, decision: Any, decided: Record
+    journal: _Source, settings: Record, asset: Asset, decision: Any, decided: Record
 ) -> dict[str, list[Any]]:  # fmt: skip
     """Documents about the underlying that were known and had not faded, newest first, and where they are gone."""
     since = decided.ts_ns - _looked_back(journal.proof, settings) - (WEEKEND if asset.calendar else 0)
@@ -292,7 +233,7 @@ def _headlines(
             first = record.id
             break
         if record.kind == kinds.DOCUMENT:
-            said = journal.proof.told(record, _Document)
+            said = journal.proof.told(record, Document)
             if (mine := said.of(asset.underlying)) is not None:
                 shown.append(_headline(record, said.document, mine, decision, decided))
     journal.proof.note(first, decided.id + 1)
@@ -308,14 +249,14 @@ def _headlines(
 
 def _looked_back(proof: Proof, settings: Record) -> int:
     """How long a story is looked for, in ns. Raises JournalDamaged where the parameters do not tell."""
-    told = proof.told(settings, _Faded).config.kernel.narrative.half_life
+    told = proof.told(settings, Faded).config.kernel.narrative.half_life
     try:
         return int(SHOWN_HALF_LIVES * parse_duration(told))
     except UsageError as error:
         raise proof.unreadable(settings, str(error)) from error
 
 
-def _headline(record: Record, item: _Item, mine: _Heard, decision: Any, decided: Record) -> dict[str, Any]:
+def _headline(record: Record, item: Item, mine: Heard, decision: Any, decided: Record) -> dict[str, Any]:
     return {
         "title": item.title, "publisher": item.publisher, "url": item.url, "published": format_time(item.published_ns),
         "known": format_time(record.ts_ns), "age": format_duration(decided.ts_ns - record.ts_ns),
@@ -324,10 +265,10 @@ def _headline(record: Record, item: _Item, mine: _Heard, decision: Any, decided:
     }  # fmt: skip
 
 
-def _without_lead(journal: _Source, asset: _Asset, lead: int, before: int) -> str:
+def _without_lead(journal: _Source, asset: Asset, lead: int, before: int) -> str:
     """What to say where no headline shown leads: where the story was told last, or that it stands nowhere."""
     for record in journal.reader.records(kinds.DOCUMENT, end=before + 1, backwards=True):
-        mine = journal.proof.told(record, _Document).of(asset.underlying)
+        mine = journal.proof.told(record, Document).of(asset.underlying)
         if mine is not None and mine.cluster == lead:
             journal.proof.note(record.id, before + 1)
             return f"the headline that leads: it was known on {format_time(record.ts_ns)}, before those that are shown"
