@@ -8,7 +8,8 @@ events too, and the anchor must have seen the same chain. What lies in the other
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from contextlib import closing
 from typing import Final, TypeVar
 
 import msgspec
@@ -77,7 +78,7 @@ class Proof:
 
     def read_retired(self) -> None:
         """Read what was let go. Raises JournalDamaged."""
-        for record in self._reader.records(kinds.RETIRED, end=self.end):
+        for record in list(self._reader.records(kinds.RETIRED, end=self.end)):
             one = self.told(record, Retired)
             self.retired.append((record, one))
             self._kept |= {kept.block: kept.hash for kept in one.kept}
@@ -89,19 +90,17 @@ class Proof:
 
     def settle(self) -> None:
         """Prove all that was noted. Raises JournalDamaged where something is not what was committed."""
-        wanted, before, rows = _merged(self._noted), None, None
-        low, high = next(wanted, (self.end, self.end))
-        for block in self._reader.blocks():
-            self._link(before, block)
-            while high <= block.first_record and low < self.end:
-                low, high = next(wanted, (self.end, self.end))
-            if low < block.end_record and block.first_record < high:
-                rows = rows or _Rows(self._reader, block)
-                self._content(block, rows)
-                self._proved.append(block)
-            else:
-                rows = None
-            before = block
+        wanted, before, nothing = _merged(self._noted), None, (self.end, self.end)
+        low, high = next(wanted, nothing)
+        with closing(self._reader.blocks()) as blocks, closing(_Rows(self._reader)) as rows:
+            for block in blocks:
+                self._link(before, block)
+                while high <= block.first_record and low < self.end:
+                    low, high = next(wanted, nothing)
+                if low < block.end_record and block.first_record < high:
+                    self._content(block, rows)
+                    self._proved.append(block)
+                before = block
         self._ending(before)
 
     def _link(self, before: Block | None, block: Block) -> None:
@@ -129,7 +128,7 @@ class Proof:
 
     def _content(self, block: Block, rows: _Rows) -> None:
         """The records of a block, or what a retirement kept of them, and its events where they were not let go."""
-        held = records_hash(rows.until(block.end_record))
+        held = records_hash(rows.of(block))
         if held != block.records_hash and self._kept.get(block.number) != held.hex():
             raise self._changed(block.number, "its records have another hash")
         reader, path = self._reader, self._reader.place.segments / block.segment
@@ -161,17 +160,28 @@ class Proof:
 
 
 class _Rows:
-    """The records from a block on, taken block by block from one query."""
+    """The records of blocks in order; of those that follow on each other from one query."""
 
-    def __init__(self, reader: Reader, block: Block) -> None:
-        self._rows = reader.records(first=block.first_record)
-        self._next = next(self._rows, None)
+    def __init__(self, reader: Reader) -> None:
+        self._reader, self._end = reader, -1
+        self._rows: Generator[Record] | None = None
+        self._next: Record | None = None
 
-    def until(self, end: int) -> Iterator[Record]:
-        """Those that come before the id `end`."""
-        while self._next is not None and self._next.id < end:
+    def of(self, block: Block) -> Iterator[Record]:
+        """Those of a block."""
+        if self._rows is None or block.first_record != self._end:
+            self.close()
+            self._rows = self._reader.records(first=block.first_record)
+            self._next = next(self._rows, None)
+        self._end = block.end_record
+        while self._next is not None and self._next.id < block.end_record:
             yield self._next
             self._next = next(self._rows, None)
+
+    def close(self) -> None:
+        """Let go of the query."""
+        if self._rows is not None:
+            self._rows.close()
 
 
 def _merged(ranges: list[tuple[int, int]]) -> Iterator[tuple[int, int]]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 import math
+from contextlib import closing
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -206,7 +207,7 @@ def _plain(value: Any) -> Any:
 
 
 def _asset(journal: _Source, asset: int, before: int) -> Asset:
-    for record in journal.reader.records(kinds.INSTRUMENT, end=before, backwards=True):
+    for record in list(journal.reader.records(kinds.INSTRUMENT, end=before, backwards=True)):
         one = journal.proof.told(record, Asset)
         if one.asset == asset:
             return one
@@ -228,14 +229,15 @@ def _headlines(
     """Documents about the underlying that were known and had not faded, newest first, and where they are gone."""
     since = decided.ts_ns - _looked_back(journal.proof, settings) - (WEEKEND if asset.calendar else 0)
     shown, first = list[dict[str, Any]](), 0
-    for record in journal.reader.records(*_DATED, end=decided.id, backwards=True):
-        if record.ts_ns <= since:
-            first = record.id
-            break
-        if record.kind == kinds.DOCUMENT:
-            said = journal.proof.told(record, Document)
-            if (mine := said.of(asset.underlying)) is not None:
-                shown.append(_headline(record, said.document, mine, decision, decided))
+    with closing(journal.reader.records(*_DATED, end=decided.id, backwards=True)) as records:
+        for record in records:
+            if record.ts_ns <= since:
+                first = record.id
+                break
+            if record.kind == kinds.DOCUMENT:
+                said = journal.proof.told(record, Document)
+                if (mine := said.of(asset.underlying)) is not None:
+                    shown.append(_headline(record, said.document, mine, decision, decided))
     journal.proof.note(first, decided.id + 1)
     missing = [
         f"headlines may be missing: {_let_go(one)} were retired on {format_time(record.ts_ns)}"
@@ -267,11 +269,13 @@ def _headline(record: Record, item: Item, mine: Heard, decision: Any, decided: R
 
 def _without_lead(journal: _Source, asset: Asset, lead: int, before: int) -> str:
     """What to say where no headline shown leads: where the story was told last, or that it stands nowhere."""
-    for record in journal.reader.records(kinds.DOCUMENT, end=before + 1, backwards=True):
-        mine = journal.proof.told(record, Document).of(asset.underlying)
-        if mine is not None and mine.cluster == lead:
-            journal.proof.note(record.id, before + 1)
-            return f"the headline that leads: it was known on {format_time(record.ts_ns)}, before those that are shown"
+    with closing(journal.reader.records(kinds.DOCUMENT, end=before + 1, backwards=True)) as records:
+        for record in records:
+            mine = journal.proof.told(record, Document).of(asset.underlying)
+            if mine is not None and mine.cluster == lead:
+                journal.proof.note(record.id, before + 1)
+                known = format_time(record.ts_ns)
+                return f"the headline that leads: it was known on {known}, before those that are shown"
     journal.proof.note(0, before + 1)
     return f"the headline that leads: no document of story {lead} stands in this journal"
 
@@ -279,15 +283,16 @@ def _without_lead(journal: _Source, asset: Asset, lead: int, before: int) -> str
 def _followed(journal: _Source, kind: int, decision: Any, decided: Record) -> list[Any]:
     """Rows of a kind that came of the decision: those that name it, until its asset has another."""
     rows, end = [], journal.proof.end
-    for record in journal.reader.records(kind, first=decided.id, end=end):
-        row = _row(record, journal)
-        if int(row.asset) != int(decision.asset):
-            continue
-        if int(row.decision) > int(decision.seq):
-            end = record.id + 1
-            break
-        if int(row.decision) == int(decision.seq):
-            rows.append(row)
+    with closing(journal.reader.records(kind, first=decided.id, end=end)) as records:
+        for record in records:
+            row = _row(record, journal)
+            if int(row.asset) != int(decision.asset):
+                continue
+            if int(row.decision) > int(decision.seq):
+                end = record.id + 1
+                break
+            if int(row.decision) == int(decision.seq):
+                rows.append(row)
     journal.proof.note(decided.id, end)
     return rows
 
