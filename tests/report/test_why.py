@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from tests.simulated import played
 
 from confidence_engine.domain.errors import DataMissing, JournalDamaged, UsageError
 from confidence_engine.domain.order import WHY_ENTRY
-from confidence_engine.domain.units import DAY_NS
+from confidence_engine.domain.units import DAY_NS, format_time
 from confidence_engine.drivers import replay
 from confidence_engine.drivers.scribe import Scribe, begin
 from confidence_engine.journal import kinds
@@ -23,21 +24,47 @@ from confidence_engine.journal.anchor import read_anchor
 from confidence_engine.journal.chain import Block, Record, block_hash, records_hash
 from confidence_engine.journal.database import engine_of
 from confidence_engine.journal.epoch import Program
-from confidence_engine.journal.log import reopen
+from confidence_engine.journal.log import Journal, reopen
 from confidence_engine.journal.reader import Place, Reader, place_of
 from confidence_engine.journal.retire import retire
 from confidence_engine.journal.schema import BLOCK, RECORD
 from confidence_engine.report.why import agents_of, reconstruct, split_id
 
 
-@pytest.fixture(scope="module")
-def place(tmp_path_factory: pytest.TempPathFactory) -> Place:
+def written(home: Path, every: int | None = None, silent: bool = False) -> Place:
+    """The world's run as a journal; a block of every so many records, without the documents where it is silent."""
     p = played()
-    found = place_of(tmp_path_factory.mktemp("home") / "agents/futures", "futures")
+    found = place_of(home / "agents/futures", "futures")
     journal = begin(found, p.config, p.sources.instruments, p.tape.streams, p.window, "agent", True, reserve=0)
     scribe = Scribe(journal, p.config, p.sources, p.readings, sealed=True)
+    if silent:
+        scribe._documents.clear()
+    if every is not None:
+        journal.put = often(journal, every)  # type: ignore[method-assign]
     scribe.end(replay.play(p.config, p.sources.instruments, p.tape.events, keep=scribe.keep), "end")
     return found
+
+
+def often(journal: Journal, every: int) -> Callable[..., Any]:
+    """Its `put`, which commits every so many records."""
+    put, count = journal.put, itertools.count(1)
+
+    def both(*entry: Any, **more: Any) -> None:
+        put(*entry, **more)
+        if next(count) % every == 0:
+            journal.commit()
+
+    return both
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Place:
+    return written(tmp_path_factory.mktemp("home"))
+
+
+@pytest.fixture(scope="module")
+def fine(tmp_path_factory: pytest.TempPathFactory) -> Place:
+    return written(tmp_path_factory.mktemp("fine"), every=20)
 
 
 def entered() -> np.ndarray:
@@ -270,45 +297,58 @@ def bend(place: Place, record: int) -> None:
     change(place, sa.update(RECORD).where(RECORD.c.id == record).values(body=body.tobytes()))
 
 
-def document_before(place: Place, record: int) -> Record:
-    return next(Reader(place).records(kinds.DOCUMENT, end=record, backwards=True))
+def alone(place: Place, kind: int) -> tuple[int, int]:
+    """A decision, and a record of a kind that is told of it and is the only one told that its block holds."""
+    reader = Reader(place)
+    epochs, documents = reader.epochs(), {}
+    for one in reader.records(kinds.DOCUMENT):
+        documents[msgspec.json.decode(one.payload or b"")["document"]["title"], format_time(one.ts_ns)] = one.id
+    rows = list(reader.records(kinds.INTENT, kinds.ENTRY))
+    of = np.array([np.frombuffer(one.body, epochs.layout(one.kind, one.id))["decision"][0] for one in rows])
+    first, count = np.array([(one.first_record, one.number) for one in reader.blocks()]).T
+    for seq in entered()["seq"].tolist():
+        told = reconstruct(place, seq)
+        ids = {documents[one["title"], one["known"]]: kinds.DOCUMENT for one in told["headlines"]}
+        ids |= {rows[k].id: rows[k].kind for k in np.flatnonzero(of == seq)}
+        read = {*ids, *documents.values(), told["proof"]["record"], 0}
+        within = {one: int(count[np.searchsorted(first, one, "right") - 1]) for one in read}
+        for one, its in ids.items():
+            if its == kind and list(within.values()).count(within[one]) == 1:
+                return seq, one
+    raise AssertionError(f"no decision has a {kinds.KIND_NAMES[kind]} in a block of its own")
 
 
-@pytest.mark.parametrize("kind", [kinds.DOCUMENT, kinds.EQUITY, kinds.INTENT, kinds.ENTRY])
-def test_a_record_taken_out_of_what_was_looked_at_is_missed(place: Place, tmp_path: Path, kind: int) -> None:
-    mine = copied(place, tmp_path)
-    seq, told = led(mine)
-    decided = told["proof"]["record"]
-    back = kind in (kinds.DOCUMENT, kinds.EQUITY)
-    near = {"end": decided, "backwards": True} if back else {"first": decided}
-    drop(mine, next(Reader(mine).records(kind, **near)).id)
+@pytest.mark.parametrize("kind", [kinds.DOCUMENT, kinds.INTENT, kinds.ENTRY])
+def test_what_was_taken_out_of_a_block_that_tells_nothing_else_is_missed(
+    fine: Place, tmp_path: Path, kind: int
+) -> None:  # fmt: skip
+    mine = copied(fine, tmp_path)
+    seq, record = alone(mine, kind)
+    drop(mine, record)
     with pytest.raises(JournalDamaged, match=DAMAGED):
         reconstruct(mine, seq)
 
 
-def test_a_headline_that_is_the_only_one_of_its_block_is_missed(place: Place, tmp_path: Path) -> None:
-    """The block of a deleted document holds nothing else that is shown, and is hashed all the same."""
-    mine = copied(place, tmp_path)
-    reader = Reader(mine)
-    for row in reversed(entered()):
-        told = reconstruct(mine, int(row["seq"]))
-        ids = [one.id for one in reader.records(kinds.DOCUMENT, end=told["proof"]["record"], backwards=True)]
-        old = [one for one in ids[: len(told["headlines"])] if block_of(mine, one).number < told["proof"]["block"]]
-        if old and told["headlines"]:
-            drop(mine, old[0])
-            with pytest.raises(JournalDamaged, match=DAMAGED):
-                reconstruct(mine, int(row["seq"]))
-            return
-    raise AssertionError("no decision has a headline of another block")
+def test_whatever_is_taken_out_the_answer_is_the_same_or_none(fine: Place, tmp_path: Path) -> None:
+    mine = copied(fine, tmp_path)
+    seq, told = led(mine)
+    reader, decided, missed = Reader(mine), told["proof"]["record"], 0
+    near = [one.id for one in reader.records(kinds.DOCUMENT, end=decided, backwards=True, limit=8)]
+    near += [one.id for one in reader.records(kinds.INTENT, kinds.ENTRY, first=decided, limit=8)]
+    for record in (*near, *np.random.default_rng(8).integers(0, decided * 2, 6).tolist()):
+        (held,) = Reader(mine).records(first=record, end=record + 1)
+        drop(mine, record)
+        try:
+            assert reconstruct(mine, seq) == told
+        except JournalDamaged:
+            missed += 1
+        change(mine, sa.insert(RECORD).values(name="futures", block=0, **held._asdict()))
+    assert missed > 5
+    assert reconstruct(mine, seq) == told
 
 
-def test_a_leading_story_without_a_document_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    p = played()
-    mine = place_of(tmp_path / "agents/futures", "futures")
-    journal = begin(mine, p.config, p.sources.instruments, p.tape.streams, p.window, "agent", True, reserve=0)
-    scribe = Scribe(journal, p.config, p.sources, p.readings)
-    scribe._documents.clear()
-    scribe.end(replay.play(p.config, p.sources.instruments, p.tape.events, keep=scribe.keep), "end")
+def test_a_leading_story_without_a_document_is_said(tmp_path: Path) -> None:
+    p, mine = played(), written(tmp_path, silent=True)
     row = entered()[0]
     assert row["stories"] > 0
     told = reconstruct(mine, int(row["seq"]))
