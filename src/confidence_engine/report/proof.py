@@ -30,22 +30,22 @@ _SEGMENT: Final = re.compile(r"\d{8}\.seg")
 
 
 class Proof:
-    """What one answer rests on. Raises JournalDamaged where the anchor cannot be read or there is no block."""
+    """What one answer rests on. Raises JournalDamaged where the anchor or the newest block is not what was written."""
 
     def __init__(self, reader: Reader) -> None:
         self._reader, self._noted = reader, list[tuple[int, int]]()
         self._anchor = read_anchor(reader.place.anchor)  # before the rows: whoever writes is then never behind it
         self._proved: list[Block] = []
         self._kept, self._gone = dict[int, str](), set[str]()
-        self.end = reader.last().end_record
+        self.anchored = False
+        """Whether the chain was followed to the anchor."""
+        newest = reader.last()
+        if block_hash(reader.uuid, newest) != newest.hash or not 0 < newest.end_record < 1 << 63:
+            raise self._changed(newest.number, "its row has another hash")
+        self.end = newest.end_record
         """Where the journal ended when the proof began: what is younger is not looked at."""
         self.retired: list[tuple[Record, Retired]] = []
         """What was let go, in order, once `read_retired` was called."""
-
-    @property
-    def anchored(self) -> bool:
-        """Whether there is an anchor, to which the chain was then followed."""
-        return self._anchor is not None
 
     @property
     def blocks(self) -> int:
@@ -125,6 +125,7 @@ class Proof:
             raise self._damaged(f"its anchor is of journal {anchor.journal}")
         if (block.hash.hex(), block.end_event, block.end_record) != (anchor.head, anchor.events, anchor.records):
             raise self._changed(block.number, f"the anchor of {anchor.written} has seen another, or one before it")
+        self.anchored = True
 
     def _content(self, block: Block, rows: _Rows) -> None:
         """The records of a block, or what a retirement kept of them, and its events where they were not let go."""
@@ -146,9 +147,8 @@ class Proof:
     def _ending(self, last: Block | None) -> None:
         """Neither what was noted nor what the anchor has seen goes farther than the chain."""
         number, end = (-1, 0) if last is None else (last.number, last.end_record)
-        if self._anchor is not None and number < self._anchor.blocks - 1:
-            more = self._anchor.blocks - 1 - number
-            raise self._damaged(f"it ends at block {number}, the anchor has seen {more} more")
+        if self._anchor is not None and not self.anchored:
+            raise self._damaged(f"it ends at block {number}, the anchor has seen {self._anchor.blocks} blocks")
         if (far := max((high for _, high in self._noted), default=0)) > end:
             raise self._damaged(f"record {far - 1} belongs to no block")
 
