@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import msgspec
 
-__all__ = ["Asset", "Document", "Faded", "Heard", "Item", "Params"]
+__all__ = ["Asset", "Config", "Document", "Faded", "Heard", "Item", "Kernel", "Narrative", "Params"]
 
 _Time = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
 
