@@ -55,7 +55,7 @@ def _page(found: dict[str, Any]) -> Any:
         ("code", found["code"]),
         ("journal", f"{proof['journal']}, record {proof['record']}, event {proof['event']}"),
         ("block", f"{proof['block']}, committed {proof['committed']}, hash {proof['block_hash'][:16]}"),
-        ("proved", f"{proof['blocks']} blocks, hashed anew"),
+        ("proved", f"{proof['blocks']} blocks hashed anew, {_chained(proof)}"),
         *[("retired", line) for line in found["retired"]],
         *[("missing", line) for line in found["missing"]],
     ]
@@ -71,6 +71,13 @@ def _page(found: dict[str, Any]) -> Any:
         if found[name]:
             parts.append(grid(tuple(found[name][0]), [tuple(map(_short, one.values())) for one in found[name]], title))
     return Group(*parts)
+
+
+def _chained(proof: dict[str, Any]) -> str:
+    """How far the chain was followed."""
+    if not proof["anchored"]:
+        return "its end is not anchored"
+    return "chained to the anchor" + (f"; {proof['beyond']} of them are not anchored yet" if proof["beyond"] else "")
 
 
 def _number(name: str, value: float | None) -> str:

@@ -1,38 +1,55 @@
 """Any past decision, from its agent's journal alone: the numbers, the gates, the headlines, the parameters, the code.
 
-Nothing is computed anew and nothing is read from the store: what stands here was written when it was decided. Every
-block that something was taken from is hashed anew, and the decision's is named. What has been retired since is said to
-be gone, not left out.
+Nothing is computed anew and nothing is read from the store: what stands here was written when it was decided. All that
+it rests on is proved before it is told, also what is told to be absent (see `report.proof`). What has been retired
+since is said to be gone, not left out.
 """
 
 from __future__ import annotations
 
+import functools
 import math
-from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
-import msgspec
 import numpy as np
 
-from confidence_engine.domain.decision import GATE_WORDS, gate_names
+from confidence_engine.domain.decision import DECISION, GATE_WORDS, gate_names
 from confidence_engine.domain.errors import DataMissing, JournalDamaged, UsageError
 from confidence_engine.domain.event import KIND_NAMES, SYNTHETIC
 from confidence_engine.domain.finding import FINDING_WORDS, finding_names
-from confidence_engine.domain.order import EXIT_NAMES, INTENT_NAMES, ORDER_NAMES
+from confidence_engine.domain.order import EXIT_NAMES, INTENT, INTENT_NAMES, ORDER_NAMES
+from confidence_engine.domain.record import ENTRY
 from confidence_engine.domain.units import DAY_NS, format_duration, format_time, parse_duration
 from confidence_engine.journal import kinds
-from confidence_engine.journal.chain import Block, Record, block_hash, records_hash
+from confidence_engine.journal.chain import Record
 from confidence_engine.journal.epoch import Epochs
-from confidence_engine.journal.reader import Place, Reader
-from confidence_engine.journal.retired import retirements
+from confidence_engine.journal.reader import Genesis, Place, Reader
+from confidence_engine.journal.retired import Retired
 from confidence_engine.kernel import regime
 from confidence_engine.report.explain import SHOWN_HALF_LIVES, action, evidence_lines
+from confidence_engine.report.payloads import Asset, Document, Faded, Heard, Item, Params
+from confidence_engine.report.proof import NOT_ANCHORED, Proof
 
 __all__ = ["agents_of", "reconstruct", "split_id"]
 
 WEEKEND: Final = 4 * DAY_NS
 """How much farther back is looked on markets with sessions, where stories do not fade while they are closed."""
+_DIGITS: Final = 18
+"""Of the longest number a decision can have."""
+_KNOWN: Final = {kinds.DECISION: DECISION, kinds.INTENT: INTENT, kinds.ENTRY: ENTRY}
+_DATED: Final = (kinds.DOCUMENT, kinds.DECISION, kinds.EQUITY)
+"""Kinds whose times rise with their ids: the first of them that is old enough ends the search for headlines."""
+
+
+class _Source(NamedTuple):
+    """A journal, who wrote it, and the proof of what is taken from it."""
+
+    reader: Reader
+    proof: Proof
+    genesis: Genesis
+    epochs: Epochs
 
 
 def agents_of(home: Path) -> list[str]:
@@ -49,6 +66,8 @@ def split_id(text: str, agents: list[str]) -> tuple[str, int]:
         )
     if not number.isdecimal():
         raise UsageError(f"{text!r} is no decision; wanted agent:number, as futures:123")
+    if len(number) > _DIGITS:
+        raise UsageError(f"{name or 'agent'}:{number[:_DIGITS]}...: no decision has a number that long")
     if not name and len(agents) != 1:
         raise UsageError(f"{text!r}: whose? say {' or '.join(f'{one}:{number}' for one in agents) or 'agent:number'}")
     return name or agents[0], int(number)
@@ -57,117 +76,129 @@ def split_id(text: str, agents: list[str]) -> tuple[str, int]:
 def reconstruct(place: Place, seq: int) -> dict[str, Any]:
     """Everything the journal holds about decision `seq`, JSON-able. Raises DataMissing, JournalDamaged."""
     reader = Reader(place)
-    proof = _Proof(reader)
-    for first in reader.records(kinds.GENESIS, limit=1):
-        proof.of(first)
-    genesis, epochs = reader.genesis(), reader.epochs()
-    retired = _retired(reader, proof)
-    record = _find(reader, epochs, seq)
-    if record is None:
-        raise DataMissing(_absent(reader, epochs, place, seq, retired))
+    proof = Proof(reader)
+    try:
+        record, told = _told(reader, proof, place, seq)
+    except (DataMissing, JournalDamaged):
+        proof.settle()  # what was tampered with is told as that, whatever it was taken for
+        raise
+    except (AttributeError, KeyError, IndexError) as error:  # a row without a field, a code without a name
+        proof.settle()
+        raise JournalDamaged(f"{place.folder}: the rows of decision {seq} cannot be read: {error!r}") from error
+    proof.settle()
     block = proof.of(record)
-    decision = _row(record, epochs)
-    params = _last(reader, proof, kinds.PARAMS, record.id)
-    if params is None:
-        raise JournalDamaged(f"{place.folder}: no parameters before record {record.id}")
-    asset = _asset(reader, proof, int(decision.asset), record.id)
-    _last(reader, proof, kinds.UPGRADE, record.id)  # proves the epoch
-    program = epochs.program(record.id)
-    names = gate_names(int(decision.gates))
-    followed = [list(_followed(reader, proof, epochs, kind, decision, record)) for kind in (kinds.INTENT, kinds.ENTRY)]
-    return {
+    told["missing"] += [] if proof.anchored else [NOT_ANCHORED]
+    proved = {
+        "journal": str(reader.uuid), "record": record.id, "event": record.event, "block": block.number,
+        "block_hash": block.hash.hex(), "committed": format_time(block.committed_ns), "blocks": proof.blocks,
+        "anchored": proof.anchored, "beyond": proof.beyond if proof.anchored else 0,
+    }  # fmt: skip
+    return told | {"proof": proved, "retired": _retired(proof)}
+
+
+def _told(reader: Reader, proof: Proof, place: Place, seq: int) -> tuple[Record, dict[str, Any]]:
+    """The record of a decision and all that is told of it, of which nothing is proved yet."""
+    for record in reader.records(kinds.GENESIS, kinds.UPGRADE, end=proof.end):
+        proof.note(record.id)
+    journal = _Source(reader, proof, reader.genesis(), reader.epochs())
+    proof.read_retired()
+    found, at = _find(journal, seq)
+    if found is None:
+        raise DataMissing(_absent(journal, place.name, seq, at))
+    proof.note(found.id)
+    decision = _row(found, journal)
+    settings = next(reader.records(kinds.PARAMS, end=found.id, backwards=True, limit=1), None)
+    if settings is None:
+        raise JournalDamaged(f"{place.folder}: no parameters before record {found.id}")
+    asset = _asset(journal, int(decision.asset), found.id)
+    headlines = _headlines(journal, settings, asset, decision, found)
+    orders, money = (_followed(journal, kind, decision, found) for kind in (kinds.INTENT, kinds.ENTRY))
+    params, program = proof.told(settings, Params), journal.epochs.program(found.id)
+    return found, {
         "id": f"{place.name}:{seq}",
-        "agent": genesis.agent,
+        "agent": journal.genesis.agent,
         "at": format_time(int(decision.ts_ns)),
-        "symbol": asset["symbol"],
-        "venue": asset["venue"],
+        "symbol": asset.symbol,
+        "venue": asset.venue,
+        **_said(decision, journal.epochs.layout(kinds.DECISION, found.id).names or ()),
+        **headlines,
+        "orders": [_order(row) for row in orders],
+        "money": [_money(row) for row in money],
+        "params_hash": params.hash,
+        "params": params.config,
+        "code": program.code_revision,
+        "versions": program.versions,
+    }
+
+
+def _said(decision: Any, fields: tuple[str, ...]) -> dict[str, Any]:
+    """A decision's row in words, and every number of it."""
+    names = gate_names(int(decision.gates))
+    return {
         "synthetic": bool(int(decision.marks) & SYNTHETIC),
         "action": action(decision, names),
         "evidence": evidence_lines(decision),
         "gates": [{"name": name, "why": GATE_WORDS[name]} for name in names],
         "regime": regime.words(int(decision.regime)),
         "findings": [{"name": name, "why": FINDING_WORDS[name]} for name in finding_names(int(decision.findings))],
-        "numbers": {name: _plain(decision[name]) for name in epochs.layout(kinds.DECISION, record.id).names or ()},
-        **_headlines(reader, proof, params, asset, decision, record, retired),
-        "orders": [_order(row) for row in followed[0]],
-        "money": [_money(row) for row in followed[1]],
-        "params_hash": params["hash"],
-        "params": params["config"],
-        "code": program.code_revision,
-        "versions": program.versions,
-        "proof": {
-            "journal": str(reader.uuid),
-            "record": record.id,
-            "event": record.event,
-            "block": block.number,
-            "block_hash": block.hash.hex(),
-            "committed": format_time(block.committed_ns),
-            "blocks": proof.blocks,
-        },
-        "retired": [f"{one['what']}, on {one['at']}" for one in retired],
+        "numbers": {name: _plain(decision[name]) for name in fields},
     }
 
 
-class _Proof:
-    """Hashes every block anew that a record is taken from, once."""
-
-    def __init__(self, reader: Reader) -> None:
-        self._reader, self._sound = reader, dict[int, Block]()
-        self._kept = {kept.block: kept.hash for one in retirements(reader) for kept in one.kept}
-
-    @property
-    def blocks(self) -> int:
-        """How many were."""
-        return len(self._sound)
-
-    def of(self, record: Record) -> Block:
-        """The block of a record. Raises JournalDamaged where it is not what was committed."""
-        near = (one for one in self._sound.values() if one.first_record <= record.id < one.end_record)
-        block = next(near, None)
-        if block is None:
-            block = self._reader.block_of(record.id)
-            held = records_hash(self._reader.records(first=block.first_record, end=block.end_record))
-            thinned = self._kept.get(block.number) == held.hex()
-            if block_hash(self._reader.uuid, block) != block.hash or not (thinned or held == block.records_hash):
-                raise JournalDamaged(
-                    f"{self._reader.place.folder}: block {block.number}, which holds record {record.id}, is not what "
-                    "was committed; see `confidence journal verify`"
-                )
-            self._sound[block.number] = block
-        return block
-
-    def told(self, record: Record) -> dict[str, Any]:
-        """The payload of a record, its block hashed anew. Raises JournalDamaged."""
-        self.of(record)
-        try:
-            return msgspec.json.decode(record.payload or b"", type=dict[str, Any])
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            where = f"{self._reader.place.folder}: {kinds.KIND_NAMES.get(record.kind)} record {record.id}"
-            raise JournalDamaged(f"{where} cannot be read: {error}") from error
-
-
-def _row(record: Record, epochs: Epochs) -> Any:
+def _row(record: Record, journal: _Source) -> Any:
     """The row of a record, laid out as the program that wrote it did. Raises JournalDamaged."""
-    layout = epochs.layout(record.kind, record.id)
+    layout = journal.epochs.layout(record.kind, record.id)
     if len(record.body) != layout.itemsize:
-        name = kinds.KIND_NAMES[record.kind]
-        raise JournalDamaged(f"{name} record {record.id} is not {layout.itemsize} bytes long")
+        raise journal.proof.unreadable(record, f"it is not {layout.itemsize} bytes long")
+    if (wrong := _strange(record.kind, layout)) is not None:
+        raise journal.proof.unreadable(record, f"its program wrote {wrong} in another way")
     return np.frombuffer(record.body, layout).view(np.recarray)[0]
 
 
-def _find(reader: Reader, epochs: Epochs, seq: int) -> Record | None:
-    """The record of a decision: numbers and ids rise together, so halving finds it."""
-    low, high = 0, reader.last().end_record
+@functools.cache
+def _strange(kind: int, layout: np.dtype[Any]) -> str | None:
+    """The first field that is no number, or not of the sort this program knows it as; None where all are."""
+    known = _KNOWN[kind]
+    for name in layout.names or ():
+        sort = layout[name].kind
+        if sort not in "biuf" or (name in (known.names or ()) and sort != known[name].kind):
+            return name
+    return None
+
+
+def _find(journal: _Source, seq: int) -> tuple[Record | None, int]:
+    """The record of a decision and the id at which it stands or would: numbers and ids rise together, so halve."""
+    low, high = 0, journal.proof.end
     while low < high:
         middle = (low + high) // 2
-        found = next(reader.records(kinds.DECISION, first=middle, end=high, limit=1), None)
-        if found is None or (at := int(_row(found, epochs).seq)) > seq:
+        found = next(journal.reader.records(kinds.DECISION, first=middle, end=high, limit=1), None)
+        if found is None or (at := int(_row(found, journal).seq)) > seq:
             high = middle
         elif at == seq:
-            return found
+            return found, found.id
         else:
             low = found.id + 1
-    return None
+    return None, low
+
+
+def _absent(journal: _Source, name: str, seq: int, at: int) -> str:
+    """Why a decision is not there; what lies between its neighbours is noted, so that it is not said of a lost one."""
+    proof, records = journal.proof, journal.reader.records
+    before = next(records(kinds.DECISION, end=at, backwards=True, limit=1), None)
+    after = next(records(kinds.DECISION, first=at, end=proof.end, limit=1), None)
+    first, last = 0 if before is None else before.id, proof.end - 1 if after is None else after.id
+    proof.note(first, last + 1)
+    # every decision has a record of its own, so these are the ids it may have had
+    least = seq - 1 if before is None else before.id + seq - int(_row(before, journal).seq)
+    most = last if after is None else after.id - (int(_row(after, journal).seq) - seq)
+    for record, one in proof.retired:
+        if seq > 0 and max(least, one.first_record) <= min(most, one.end_record - 1):
+            return f"decision {name}:{seq} was retired: {_let_go(one)}, on {format_time(record.ts_ns)}"
+    newest = next(records(kinds.DECISION, end=proof.end, backwards=True, limit=1), None)
+    if newest is None:
+        return f"there is no decision {name}:{seq}; the journal holds none"
+    proof.note(newest.id)
+    return f"there is no decision {name}:{seq}; the journal goes to {name}:{int(_row(newest, journal).seq)}"
 
 
 def _plain(value: Any) -> Any:
@@ -175,87 +206,95 @@ def _plain(value: Any) -> Any:
     return None if isinstance(plain, float) and not math.isfinite(plain) else plain
 
 
-def _last(reader: Reader, proof: _Proof, kind: int, before: int) -> dict[str, Any] | None:
-    """Payload of the last record of a kind before an id; None where there is none."""
-    found = next(reader.records(kind, end=before, backwards=True, limit=1), None)
-    return None if found is None else proof.told(found)
-
-
-def _asset(reader: Reader, proof: _Proof, asset: int, before: int) -> dict[str, Any]:
-    for record in reader.records(kinds.INSTRUMENT, end=before, backwards=True):
-        one = proof.told(record)
-        if one.get("asset") == asset:
+def _asset(journal: _Source, asset: int, before: int) -> Asset:
+    for record in list(journal.reader.records(kinds.INSTRUMENT, end=before, backwards=True)):
+        one = journal.proof.told(record, Asset)
+        if one.asset == asset:
             return one
-    raise JournalDamaged(f"{reader.place.folder}: no instrument {asset} before record {before}")
+    raise JournalDamaged(f"{journal.reader.place.folder}: no instrument {asset} before record {before}")
 
 
-def _retired(reader: Reader, proof: _Proof) -> list[dict[str, Any]]:
-    """What was taken out of the journal, by its own word: the block it reaches to, the kinds, when and why."""
-    found = []
-    for record in reader.records(kinds.RETIRED):
-        said = proof.told(record)
-        names = ", ".join(said.get("kinds", ()))
-        what = f"events and records ({names}) up to block {said.get('through_block')}"
-        found.append({"what": what, "at": format_time(record.ts_ns), "block": said.get("through_block")})
-    return found
+def _retired(proof: Proof) -> list[str]:
+    """What was taken out of the journal, by its own word."""
+    return [f"{_let_go(one)}, on {format_time(record.ts_ns)}" for record, one in proof.retired]
 
 
-def _absent(reader: Reader, epochs: Epochs, place: Place, seq: int, retired: list[dict[str, Any]]) -> str:
-    last = next(reader.records(kinds.DECISION, backwards=True, limit=1), None)
-    newest = 0 if last is None else int(_row(last, epochs).seq)
-    if retired and 0 < seq <= newest:
-        return f"decision {place.name}:{seq} was retired: {retired[-1]['what']}, on {retired[-1]['at']}"
-    return f"there is no decision {place.name}:{seq}; the journal goes to {place.name}:{newest}"
+def _let_go(one: Retired) -> str:
+    return f"events and records ({', '.join(one.kinds)}) up to block {one.through_block}"
 
 
 def _headlines(
-    reader: Reader, proof: _Proof, params: dict[str, Any], asset: dict[str, Any], decision: Any, decided: Record,
-    retired: list[dict[str, Any]],
-) -> dict[str, Any]:  # fmt: skip
+    journal: _Source, settings: Record, asset: Asset, decision: Any, decided: Record
+) -> dict[str, list[Any]]:  # fmt: skip
     """Documents about the underlying that were known and had not faded, newest first, and where they are gone."""
-    half_life, at_ns = parse_duration(params["config"]["kernel"]["narrative"]["half_life"]), decided.ts_ns
-    since = at_ns - int(SHOWN_HALF_LIVES * half_life) - (WEEKEND if asset.get("calendar") else 0)
-    shown, missing = [], []
-    for record in reader.records(kinds.DOCUMENT, end=decided.id, backwards=True):
-        if record.ts_ns <= since:
-            break
-        said = proof.told(record)
-        mine = next((one for one in said["heard"] if one["underlying"] == asset["underlying"]), None)
-        if mine is None:
-            continue
-        document = said["document"]
-        told = {
-            "title": document["title"], "publisher": document["publisher"], "url": document.get("url", ""),
-            "published": format_time(document["published_ns"]), "known": format_time(record.ts_ns),
-            "age": format_duration(at_ns - record.ts_ns), "leads": mine["cluster"] == int(decision.lead),
-        }  # fmt: skip
-        shown.append(told | {k: v for k, v in mine.items() if k != "underlying"})
-    for one in retired:
-        gone = next(iter(reader.blocks(one["block"])), None)
-        if gone is None or decided.id < gone.end_record or _reaches(reader, gone, since):
-            missing.append(f"headlines may be missing: {one['what']} were retired on {one['at']}")
+    since = decided.ts_ns - _looked_back(journal.proof, settings) - (WEEKEND if asset.calendar else 0)
+    shown, first = list[dict[str, Any]](), 0
+    with closing(journal.reader.records(*_DATED, end=decided.id, backwards=True)) as records:
+        for record in records:
+            if record.ts_ns <= since:
+                first = record.id
+                break
+            if record.kind == kinds.DOCUMENT:
+                said = journal.proof.told(record, Document)
+                if (mine := said.of(asset.underlying)) is not None:
+                    shown.append(_headline(record, said.document, mine, decision, decided))
+    journal.proof.note(first, decided.id + 1)
+    missing = [
+        f"headlines may be missing: {_let_go(one)} were retired on {format_time(record.ts_ns)}"
+        for record, one in journal.proof.retired
+        if one.end_record > first
+    ]
+    if decision.stories > 0 and decision.lead >= 0 and not missing and not any(one["leads"] for one in shown):
+        missing.append(_without_lead(journal, asset, int(decision.lead), first))
     return {"headlines": shown, "missing": missing}
 
 
-def _reaches(reader: Reader, gone: Block, since: int) -> bool:
-    """Whether what was retired reaches into the time that is looked at: the first record kept is younger than it."""
-    after = next(reader.records(kinds.DOCUMENT, kinds.EQUITY, kinds.DECISION, first=gone.end_record, limit=1), None)
-    return after is None or after.ts_ns > since
+def _looked_back(proof: Proof, settings: Record) -> int:
+    """How long a story is looked for, in ns. Raises JournalDamaged where the parameters do not tell."""
+    told = proof.told(settings, Faded).config.kernel.narrative.half_life
+    try:
+        return int(SHOWN_HALF_LIVES * parse_duration(told))
+    except UsageError as error:
+        raise proof.unreadable(settings, str(error)) from error
 
 
-def _followed(
-    reader: Reader, proof: _Proof, epochs: Epochs, kind: int, decision: Any, decided: Record
-) -> Iterator[np.record]:  # fmt: skip
+def _headline(record: Record, item: Item, mine: Heard, decision: Any, decided: Record) -> dict[str, Any]:
+    return {
+        "title": item.title, "publisher": item.publisher, "url": item.url, "published": format_time(item.published_ns),
+        "known": format_time(record.ts_ns), "age": format_duration(decided.ts_ns - record.ts_ns),
+        "leads": mine.cluster == int(decision.lead), "polarity": mine.polarity, "certainty": mine.certainty,
+        "novelty": mine.novelty, "relevance": mine.relevance, "cluster": mine.cluster,
+    }  # fmt: skip
+
+
+def _without_lead(journal: _Source, asset: Asset, lead: int, before: int) -> str:
+    """What to say where no headline shown leads: where the story was told last, or that it stands nowhere."""
+    with closing(journal.reader.records(kinds.DOCUMENT, end=before + 1, backwards=True)) as records:
+        for record in records:
+            mine = journal.proof.told(record, Document).of(asset.underlying)
+            if mine is not None and mine.cluster == lead:
+                journal.proof.note(record.id, before + 1)
+                known = format_time(record.ts_ns)
+                return f"the headline that leads: it was known on {known}, before those that are shown"
+    journal.proof.note(0, before + 1)
+    return f"the headline that leads: no document of story {lead} stands in this journal"
+
+
+def _followed(journal: _Source, kind: int, decision: Any, decided: Record) -> list[Any]:
     """Rows of a kind that came of the decision: those that name it, until its asset has another."""
-    for record in reader.records(kind, first=decided.id):
-        row = _row(record, epochs)
-        if int(row.asset) != int(decision.asset):
-            continue
-        if int(row.decision) > int(decision.seq):
-            return
-        if int(row.decision) == int(decision.seq):
-            proof.of(record)
-            yield row
+    rows, end = [], journal.proof.end
+    with closing(journal.reader.records(kind, first=decided.id, end=end)) as records:
+        for record in records:
+            row = _row(record, journal)
+            if int(row.asset) != int(decision.asset):
+                continue
+            if int(row.decision) > int(decision.seq):
+                end = record.id + 1
+                break
+            if int(row.decision) == int(decision.seq):
+                rows.append(row)
+    journal.proof.note(decided.id, end)
+    return rows
 
 
 def _order(row: Any) -> dict[str, Any]:
