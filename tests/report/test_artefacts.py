@@ -215,6 +215,29 @@ def test_what_a_killed_process_left_is_swept_when_it_is_old(home: Path) -> None:
     assert {one.name for one in runs_folder(home).iterdir()} == {"one", "two", ".three.abc.run.part"}
 
 
+@pytest.mark.usefixtures("quick")
+def test_a_part_that_goes_while_it_is_looked_at_or_is_no_runs_is_left_alone(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    export, gone = runs_folder(home) / ".mine.abc.part", runs_folder(home) / ".two.abc.run.part"
+    for one in (export, gone):
+        one.mkdir()
+        os.utime(one, (time.time() - 7200, time.time() - 7200))
+    real, seen = Path.stat, []
+
+    def stat(path: Path, **options: Any) -> Any:
+        found = real(path, **options)
+        if path == gone and not seen:  # put in its place by the run that wrote it
+            seen.append(path)
+            gone.rmdir()
+        return found
+
+    monkeypatch.setattr(Path, "stat", stat)
+    write(runs_folder(home) / "three")
+    assert seen
+    assert {one.name for one in runs_folder(home).iterdir()} == {"one", "three", ".mine.abc.part"}
+
+
 def test_a_journal_beside_a_run_is_swept_unless_somebody_writes_it(home: Path) -> None:
     dead, live = home / ".journal.dead.run.part", home / ".journal.live.run.part"
     for one in (dead, live):

@@ -61,7 +61,8 @@ def displaced(journal: uuid.UUID, block: Block) -> int | None:
     """The number under which a row's hash is right, None where there is none near."""
     for step in range(1, _FAR):
         for number in (block.number - step, block.number + step):
-            if block_hash(journal, block._replace(number=number)) == block.hash:
+            one = block._replace(number=number)
+            if _fits(one) and block_hash(journal, one) == block.hash:
                 return number
     return None
 

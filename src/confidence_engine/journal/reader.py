@@ -44,6 +44,8 @@ SERVER: Final = "database"
 LOCK: Final = "lock"
 RESERVE: Final = "reserve"
 ANCHOR: Final = "anchor.json"
+_MOST: Final = (1 << 63) - 1
+"""The largest number that a row holds: SQLite is not asked for more, though damaged rows may add up to more."""
 
 
 class Place(NamedTuple):
@@ -147,7 +149,7 @@ class Reader:
 
     def blocks(self, first: int = 0) -> Generator[Block]:
         """Blocks from number `first` on, in order. Raises JournalDamaged for a row of types never written."""
-        query = self._blocks().where(BLOCK.c.number >= first).order_by(BLOCK.c.number)
+        query = self._blocks().where(BLOCK.c.number >= min(first, _MOST)).order_by(BLOCK.c.number)
         with self.connected() as c, c.execution_options(yield_per=2000).execute(query) as rows:
             for row in rows:
                 yield self._block(row)
@@ -195,9 +197,9 @@ class Reader:
         Raises JournalDamaged for a row of types that were never written.
         """
         r = RECORD.c
-        query = sa.select(*raw(Record._fields, RECORD)).where(r.name == self.place.name, r.id >= first)
+        query = sa.select(*raw(Record._fields, RECORD)).where(r.name == self.place.name, r.id >= min(first, _MOST))
         if end is not None:
-            query = query.where(r.id < end)
+            query = query.where(r.id < min(end, _MOST))
         if kinds:
             query = query.where(r.kind.in_(kinds))
         query = query.order_by(r.id.desc() if backwards else r.id).limit(limit)
@@ -247,7 +249,7 @@ class Reader:
 
     def events(self, first: int = 0, end: int | None = None) -> Iterator[np.ndarray]:
         """Events with first <= sequence < end, a block's at a time. Raises JournalDamaged for a segment cut short."""
-        begins = self._newest(sa.and_(BLOCK.c.first_event <= first, BLOCK.c.events > 0)) if first else None
+        begins = self._newest(sa.and_(BLOCK.c.first_event <= min(first, _MOST), BLOCK.c.events > 0)) if first else None
         for block in self.blocks(0 if begins is None else begins.number):
             if end is not None and block.first_event >= end:
                 return
