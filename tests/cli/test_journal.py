@@ -214,6 +214,17 @@ def test_stats_of_a_damaged_journal_are_noted_and_hide_no_other(home: Path, caps
     assert run(home, "stats", "--agent", "hybrid") == 1
 
 
+@pytest.mark.parametrize("value", ["abc", 0.5, b"\xff", -(1 << 63), -1, (1 << 63) - 1])
+@pytest.mark.parametrize("column", ["number", "first_event", "events", "position", "first_record", "segment"])
+def test_a_row_of_nonsense_ends_no_command_in_a_traceback(column: str, value: Any, home: Path) -> None:
+    with closing(sqlite3.connect(place(home, "futures").folder / DATABASE)) as c, c:
+        c.execute(f"update block set {column} = ? where number = (select max(number) from block)", (value,))
+    assert run(home, "verify", "--agent", "futures") == 1
+    assert run(home, "stats", "--agent", "futures") in (0, 3)
+    assert run(home, "export", "--agent", "futures", "--out", str(home / "out")) in (0, 3)
+    assert run(home, "retire", "--agent", "futures", "--before", "2030-01-01") == 3
+
+
 @pytest.mark.parametrize("reason", ["", "  ", "\n"])
 def test_an_anchor_is_not_set_without_a_reason(reason: str, home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     mine = place(home, "futures")
