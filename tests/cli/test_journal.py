@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import getpass
 import json
+import os
 import shutil
 import sqlite3
 from contextlib import closing
@@ -17,7 +19,7 @@ from tests.journal.small import START, filled, made
 from confidence_engine.cli import app
 from confidence_engine.domain.event import BAR, EVENT, KIND_NAMES
 from confidence_engine.domain.units import DAY_NS
-from confidence_engine.journal import kinds
+from confidence_engine.journal import database, kinds
 from confidence_engine.journal.reader import DATABASE, SERVER, Place, Reader, place_of
 from confidence_engine.journal.retire import seal
 from confidence_engine.journal.verify import NOT_ANCHORED
@@ -149,6 +151,109 @@ def test_a_server_that_is_silent_is_no_fault_and_hides_no_other(home: Path, caps
     assert f"the rows of this journal are in {nobody}, not in" in capsys.readouterr().err
 
 
+def locked(mine: Place) -> sqlite3.Connection:
+    """A program that has the rows for itself until its connection is closed."""
+    other = sqlite3.connect(mine.folder / DATABASE)
+    other.execute("pragma locking_mode = exclusive")
+    other.execute("update block set events = events where number = 0")
+    other.commit()
+    return other
+
+
+def test_rows_that_are_locked_are_no_fault_and_hide_no_other(
+    home: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(database, "BUSY_S", 0.1)
+    with closing(locked(place(home, "futures"))):
+        found = answer(home, capsys, "verify", code=1)
+        (seen,) = answer(home, capsys, "stats", code=1)["journals"]
+        assert run(home, "export", "--agent", "futures", "--out", str(home / "out")) == 1
+    assert [one["name"] for one in found["journals"] if one["sound"]] == ["hybrid"]
+    assert found["unchecked"][0]["why"].endswith("its rows are locked by another program")
+    assert seen["name"] == "hybrid"
+
+
+def test_an_agent_that_may_not_be_read_hides_no_other(
+    home: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The tests may read everything, so a folder stands where the anchor is, and a call fails as it would."""
+    mine = place(home, "futures")
+    mine.anchor.unlink()
+    mine.anchor.mkdir()
+    found = answer(home, capsys, "verify", code=1)
+    assert [one["name"] for one in found["journals"] if one["sound"]] == ["hybrid"]
+    assert [(one["name"], one["why"]) for one in found["unchecked"]] == [("futures", f"{mine.anchor}: Is a directory")]
+    found = answer(home, capsys, "stats", code=1)
+    assert [one["name"] for one in found["journals"]] == ["hybrid"]
+    assert [one["name"] for one in found["unread"]] == ["futures"]
+    real = Path.stat
+
+    def stat(path: Path, **options: Any) -> Any:
+        if path.parent == home / "agents/futures":
+            raise PermissionError(13, "Permission denied", str(path))
+        return real(path, **options)
+
+    monkeypatch.setattr(Path, "stat", stat)
+    for words in ("verify", "stats"):
+        (seen,) = answer(home, capsys, words, code=1)["journals"]
+        assert seen["name"] == "hybrid"
+
+
+def test_stats_of_a_damaged_journal_are_noted_and_hide_no_other(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with closing(sqlite3.connect(place(home, "futures").folder / DATABASE)) as c, c:
+        c.execute("update block set events = 'abc' where number = 3")
+    found = answer(home, capsys, "stats", code=3)
+    assert [one["name"] for one in found["journals"]] == ["hybrid"]
+    assert "row of block 3: events: of another type" in found["unread"][0]["why"]
+    (place(home, "hybrid").anchor).unlink()
+    (place(home, "hybrid").anchor).mkdir()
+    assert run(home, "stats") == 3  # the worst
+    err = capsys.readouterr().err
+    assert "Is a directory" in err
+    assert "row of block 3" in err
+    assert run(home, "stats", "--agent", "hybrid") == 1
+
+
+@pytest.mark.parametrize("value", ["abc", 0.5, b"\xff", -(1 << 63), -1, (1 << 63) - 1])
+@pytest.mark.parametrize("column", ["number", "first_event", "events", "position", "first_record", "segment"])
+def test_a_row_of_nonsense_ends_no_command_in_a_traceback(column: str, value: Any, home: Path) -> None:
+    with closing(sqlite3.connect(place(home, "futures").folder / DATABASE)) as c, c:
+        c.execute(f"update block set {column} = ? where number = (select max(number) from block)", (value,))
+    assert run(home, "verify", "--agent", "futures") == 1
+    assert run(home, "stats", "--agent", "futures") in (0, 3)
+    assert run(home, "export", "--agent", "futures", "--out", str(home / "out")) in (0, 3)
+    assert run(home, "retire", "--agent", "futures", "--before", "2030-01-01") == 3
+
+
+@pytest.mark.parametrize("reason", ["", "  ", "\n"])
+def test_an_anchor_is_not_set_without_a_reason(reason: str, home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    mine = place(home, "futures")
+    mine.anchor.unlink()
+    assert run(home, "anchor", "--agent", "futures", "--reason", reason) == 2
+    assert "--reason" in capsys.readouterr().err
+    assert not mine.anchor.exists()
+
+
+@pytest.mark.parametrize("unknown", [KeyError("uid not found: 12345"), OSError("no passwd entry")])
+def test_a_runs_journal_is_anchored_by_somebody_without_a_name(
+    unknown: Exception, home: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def nobody() -> str:
+        raise unknown
+
+    monkeypatch.setattr(getpass, "getuser", nobody)
+    mine = place_of(home / "runs/futures-1", "futures")
+    mine.anchor.write_text("{")
+    words = ("--run", "futures-1", "--reason", "it was cut")
+    assert run(home, "anchor", *words) == 3
+    assert "remove it and see `confidence journal anchor`" in capsys.readouterr().err
+    mine.anchor.unlink()
+    told = answer(home, capsys, "anchor", *words)
+    *_, last = Reader(mine).records()
+    assert json.loads(last.payload or b"")["operator"] == f"uid {os.getuid()}"
+    assert told["blocks"] == Reader(mine).last().number + 1
+
+
 def test_a_journal_that_was_taken_away_is_missed(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     shutil.rmtree(place(home, "futures").folder)
     found = answer(home, capsys, "verify", code=1)["journals"]
@@ -255,7 +360,9 @@ def test_a_journal_at_fault_or_not_anchored_is_not_thinned(home: Path, capsys: p
     before = {path: path.read_bytes() for path in sorted((folder / "journal/segments").iterdir())}
     (folder / "anchor.json").unlink()
     assert run(home, "retire", "--agent", name, "--before", "2030-01-01") == 3
-    assert "its end is not anchored" in capsys.readouterr().err
+    err = capsys.readouterr().err
+    assert "its end is not anchored" in err
+    assert "see `confidence journal anchor`" in err
     assert not (folder / "anchor.json").exists()
     (folder / "anchor.json").write_bytes(anchor)
     first = next(iter(before))

@@ -112,6 +112,16 @@ def test_a_row_of_the_wrong_epoch_is_a_fault(tmp_path: Path, monkeypatch: pytest
         project(tmp_path)
 
 
+def test_an_upgrade_that_is_no_text_is_a_fault(tmp_path: Path) -> None:
+    agent = Agent(tmp_path, "futures", 5)
+    agent.live(5)
+    agent.put(kinds.UPGRADE, None, agent.now, {"code_revision": msgspec.Raw(b'"\xff"')})
+    agent.close()
+    assert "upgrade record" in verify(agent.journal.place).faults[0].where
+    with pytest.raises(JournalDamaged, match=r"upgrade record \d+ cannot be read"):
+        Reader(agent.journal.place).epochs()
+
+
 def test_an_upgrade_that_cannot_be_read_is_a_fault(tmp_path: Path) -> None:
     agent = Agent(tmp_path, "futures", 5)
     agent.live(5)

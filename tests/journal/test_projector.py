@@ -524,6 +524,15 @@ def test_a_damaged_journal_is_what_is_blamed(tmp_path: Path) -> None:
     assert rows(tmp_path) == once
 
 
+@pytest.mark.parametrize("said", [5, [1], {"hash": "x", "config": 5}, {"hash": "x", "config": {"agent": []}}])
+def test_parameters_that_are_none_are_damage(said: object, tmp_path: Path) -> None:
+    one = Agent(tmp_path, "futures", 1)
+    one.put(kinds.PARAMS, None, one.now, said)
+    one.close()
+    with pytest.raises(JournalDamaged, match=r"params record \d+ cannot be read"):
+        project(tmp_path)
+
+
 def test_the_last_heartbeat_of_a_run_that_ended_says_so(tmp_path: Path) -> None:
     one = Agent(tmp_path, "futures", 1)
     one.live(30)

@@ -17,11 +17,12 @@ import psycopg
 import pytest
 from tests.journal.small import START, UUID, begun, day, filled, put
 
-from confidence_engine.domain.errors import DataMissing
+from confidence_engine.domain.errors import DataMissing, JournalDamaged, RunError
 from confidence_engine.domain.event import EVENT
 from confidence_engine.domain.units import DAY_NS
-from confidence_engine.journal import faults, kinds
+from confidence_engine.journal import database, faults, kinds
 from confidence_engine.journal.chain import HEADER, Block, block_hash, events_hash, records_hash
+from confidence_engine.journal.disk import Disk
 from confidence_engine.journal.faults import Fault
 from confidence_engine.journal.log import reopen
 from confidence_engine.journal.reader import DATABASE, SERVER, Place, Reader, place_of
@@ -429,6 +430,97 @@ def test_values_typed_by_hand_are_of_another_type(case: Callable[[int], Case]) -
     found = verify(one.place).faults
     assert any(fault.block == 3 and "segment, events_hash: of another type" in fault.where for fault in found)
     assert any(fault.record == 30 and "ts_ns, body: of another type" in fault.where for fault in found)
+
+
+@ON_SQLITE
+@pytest.mark.parametrize("place", [0, 1, -1])
+def test_a_record_of_another_type_hides_no_other_fault(place: int, case: Callable[[int], Case]) -> None:
+    one = case(0)
+    before, block = one.blocks[8:10]
+    record = range(block.first_record, block.end_record)[place]
+    one.rows("update record set body = 'abc' where id = ?", record)
+    one.rows("update record set ts_ns = ts_ns + 1 where id = ?", before.first_record)
+    found = verify(one.place).faults
+    assert {(None, record), (8, before.first_record)} <= {(fault.block, fault.record) for fault in found}
+    assert {fault.block for fault in found} <= {None, 8, 9}
+    assert {fault.what for fault in found} == {faults.CHANGED}
+
+
+@ON_SQLITE
+@pytest.mark.parametrize(
+    ("table", "column", "value"),
+    [("record", "ts_ns", "abc"), ("record", "ts_ns", 1.5), ("record", "body", "text"), ("record", "body", 5),
+     ("record", "payload", "text"), ("record", "event", "abc"), ("block", "events", "abc"), ("block", "segment", b"x"),
+     ("block", "events_hash", "abc"), ("block", "first_record", 0.5), ("block", "position", b"")],
+)  # fmt: skip
+def test_a_value_of_another_type_is_damage_to_whoever_reads(
+    table: str, column: str, value: Any, case: Callable[[int], Case]
+) -> None:
+    one = case(0)
+    number, what = ("id", "record 30") if table == "record" else ("number", "row of block 12")
+    one.rows(f"update {table} set {column} = ? where {number} = ?", value, int(what.split()[-1]))
+    reader = Reader(one.place)
+    with pytest.raises(JournalDamaged, match=f"{what}: {column}: of another type"):
+        list(reader.records() if table == "record" else reader.blocks())
+    if table == "block":
+        one.rows("delete from block where number > 12")
+        with pytest.raises(JournalDamaged, match=f"{what}: {column}: of another type"):
+            reader.last()
+
+
+@pytest.mark.parametrize("position", [-(1 << 63), -1, HEADER, 1 << 40, (1 << 63) - 1])
+@pytest.mark.parametrize("events", [-(1 << 63), -1, 1 << 30, (1 << 63) - 1])
+def test_no_more_is_read_than_there_is(whole: Place, blocks: list[Block], events: int, position: int) -> None:
+    size = (whole.segments / blocks[3].segment).stat().st_size
+    data = Reader(whole).read(blocks[3]._replace(events=events, position=position))
+    assert len(data) == (size - HEADER if position == HEADER and events > 0 else 0)
+
+
+@pytest.mark.parametrize("name", ["../../anchor.json", "../journal.db", "20260301.seg\n", "", "/etc/passwd"])
+def test_what_is_no_segments_name_is_not_opened(whole: Place, blocks: list[Block], name: str) -> None:
+    class Blind(Disk):
+        def size(self, path: Path) -> int:
+            raise AssertionError(path)
+
+        def read(self, path: Path, at: int, count: int) -> bytes:
+            raise AssertionError(path)
+
+    assert Reader(whole, Blind()).read(blocks[3]._replace(segment=name, position=0)) == b""
+
+
+@pytest.mark.parametrize("wrong", [b'{"name":"\xff"}', b'"', b"[]"])
+def test_a_genesis_that_cannot_be_read_is_a_fault(wrong: bytes, case: Callable[[int], Case]) -> None:
+    one = case(0)
+    one.rows("update record set payload = ? where id = 0", wrong)
+    reader = Reader(one.place)
+    for look in (reader.genesis, reader.epochs):
+        with pytest.raises(JournalDamaged, match="the genesis record cannot be read"):
+            look()
+    assert faults.UNREADABLE in {fault.what for fault in verify(one.place).faults}
+
+
+def test_a_genesis_that_names_no_id_is_a_fault(case: Callable[[int], Case]) -> None:
+    one = case(0)
+    ((payload,),) = one.rows("select payload from record where id = 0")
+    one.rows("update record set payload = ? where id = 0", payload.replace(UUID.encode(), b"nobody"))
+    found = verify(one.place).faults
+    assert [(fault.what, fault.block) for fault in found] == [(faults.CHANGED, 0)] * 2
+
+
+@ON_SQLITE
+def test_rows_that_another_program_has_locked_are_not_checked(
+    case: Callable[[int], Case], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = case(0)
+    monkeypatch.setattr(database, "BUSY_S", 0.1)
+    with closing(sqlite3.connect(one.place.folder / DATABASE)) as other:
+        other.execute("pragma locking_mode = exclusive")
+        other.execute("update block set events = events where number = 0")
+        other.commit()
+        for look in (verify, Reader):
+            with pytest.raises(RunError, match="its rows are locked by another program"):
+                look(one.place)
+    assert verify(one.place).sound
 
 
 def test_whose_journal_it_is_stands_in_three_places(case: Callable[[int], Case]) -> None:

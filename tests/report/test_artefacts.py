@@ -205,18 +205,41 @@ def test_an_older_run_of_the_name_is_replaced_or_stays(home: Path, monkeypatch: 
 
 @pytest.mark.usefixtures("quick")
 def test_what_a_killed_process_left_is_swept_when_it_is_old(home: Path) -> None:
-    dead, fresh = runs_folder(home) / ".two.abc.part", runs_folder(home) / ".three.abc.part"
+    dead, fresh = runs_folder(home) / ".two.abc.run.part", runs_folder(home) / ".three.abc.run.part"
     for one in (dead, fresh):
         one.mkdir()
         (one / "decisions.parquet").write_bytes(b"half")
     os.utime(dead, (time.time() - 7200, time.time() - 7200))
     assert [one["run"] for one in list_runs(home)] == ["one"]
     write(runs_folder(home) / "two")
-    assert {one.name for one in runs_folder(home).iterdir()} == {"one", "two", ".three.abc.part"}
+    assert {one.name for one in runs_folder(home).iterdir()} == {"one", "two", ".three.abc.run.part"}
+
+
+@pytest.mark.usefixtures("quick")
+def test_a_part_that_goes_while_it_is_looked_at_or_is_no_runs_is_left_alone(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    export, gone = runs_folder(home) / ".mine.abc.part", runs_folder(home) / ".two.abc.run.part"
+    for one in (export, gone):
+        one.mkdir()
+        os.utime(one, (time.time() - 7200, time.time() - 7200))
+    real, seen = Path.stat, []
+
+    def stat(path: Path, **options: Any) -> Any:
+        found = real(path, **options)
+        if path == gone and not seen:  # put in its place by the run that wrote it
+            seen.append(path)
+            gone.rmdir()
+        return found
+
+    monkeypatch.setattr(Path, "stat", stat)
+    write(runs_folder(home) / "three")
+    assert seen
+    assert {one.name for one in runs_folder(home).iterdir()} == {"one", "three", ".mine.abc.part"}
 
 
 def test_a_journal_beside_a_run_is_swept_unless_somebody_writes_it(home: Path) -> None:
-    dead, live = home / ".journal.dead.part", home / ".journal.live.part"
+    dead, live = home / ".journal.dead.run.part", home / ".journal.live.run.part"
     for one in (dead, live):
         (one / "journal").mkdir(parents=True)
         (one / "journal" / "lock").touch()
@@ -271,7 +294,7 @@ def test_runs_are_found_by_name_by_its_start_and_by_path(home: Path) -> None:
 
 @pytest.mark.parametrize("name", ["", "*", "two", "../runs/two", ".", "one/"])
 def test_what_is_no_run_is_not_found(home: Path, name: str) -> None:
-    (runs_folder(home) / ".one.abc.part").mkdir()
+    (runs_folder(home) / ".one.abc.run.part").mkdir()
     with pytest.raises(DataMissing, match="there is no run"):
         find_run(home, name)
 

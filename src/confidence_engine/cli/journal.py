@@ -5,6 +5,7 @@ The journals of a home are those of its agents; that of a replay lies in the run
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 import typer
 
 from confidence_engine.cli.show import Json, database, emit, grid, home, note
-from confidence_engine.domain.errors import DataMissing, JournalDamaged, UsageError
+from confidence_engine.domain.errors import DataMissing, JournalDamaged, RunError, UsageError
 from confidence_engine.domain.units import parse_time
 
 if TYPE_CHECKING:
@@ -30,16 +31,9 @@ Run = Annotated[
 
 def verify_journals(ctx: typer.Context, agent: Agent = None, run: Run = None, as_json: Json = False) -> None:
     """Check that journals are what was committed, and where not; exit code 1 on any fault."""
-    from confidence_engine.domain.errors import RunError
     from confidence_engine.journal.verify import verify
 
-    found, unchecked = [], []
-    for place in _places(ctx, agent, run):
-        try:
-            found.append(_there(place, verify))
-        except RunError as error:  # its server is silent: the others are checked all the same
-            unchecked.append({"name": place.name, "folder": str(place.folder), "why": str(error)})
-    checked = [one for one in found if one is not None]
+    checked, unchecked, _ = _each(ctx, agent, run, verify)
     if not checked and not unchecked:
         raise DataMissing("none of these agents has a journal yet")
     payload = {"journals": [_payload(one) for one in checked], "unchecked": unchecked}
@@ -57,15 +51,16 @@ def anchor_journal(
     ctx: typer.Context,
     reason: Annotated[str, typer.Option(help="Why its anchor is gone; kept in the journal.")],
     agent: Agent = None,
+    run: Run = None,
     as_json: Json = False,
 ) -> None:
     """Check a journal whose anchor is gone from end to end, and anchor it anew."""
-    import getpass
-
     from confidence_engine.journal.reanchor import reanchor
 
-    place = _one(ctx, agent, None)
-    told = reanchor(place, getpass.getuser(), reason)
+    if not reason.strip():
+        raise UsageError("--reason: say why its anchor is gone; it is kept in the journal")
+    place = _one(ctx, agent, run)
+    told = reanchor(place, _operator(), reason)
     note("nothing can tell whether blocks beyond these were cut off while it had no anchor")
     payload = {"name": told.name, "journal": told.journal, "blocks": told.blocks, "head": told.head}
     emit(as_json, payload | {"anchor": place.anchor}, lambda: grid(("anchored", ""), list(payload.items())))
@@ -94,8 +89,7 @@ def show_stats(ctx: typer.Context, agent: Agent = None, run: Run = None, as_json
     from confidence_engine.journal.reader import Reader
     from confidence_engine.journal.stats import stats
 
-    seen = (_there(place, lambda one: stats(Reader(one))) for place in _places(ctx, agent, run))
-    found = [one for one in seen if one is not None]
+    found, unread, code = _each(ctx, agent, run, lambda one: stats(Reader(one)))
 
     def table() -> Any:
         from rich.console import Group
@@ -103,7 +97,11 @@ def show_stats(ctx: typer.Context, agent: Agent = None, run: Run = None, as_json
         said = [[(key.replace("_", " "), _said(value)) for key, value in one.items()] for one in found]
         return Group(*(grid((one["name"], ""), rows) for one, rows in zip(found, said, strict=True)))
 
-    emit(as_json, {"journals": found}, table)
+    emit(as_json, {"journals": found, "unread": unread}, table)
+    for other in unread:
+        note(f"error: {other['why']}")
+    if unread:
+        raise typer.Exit(code)
 
 
 def retire_journal(
@@ -121,8 +119,8 @@ def retire_journal(
     place, before_ns = _one(ctx, agent, None), parse_time(before)
     found = verify(place)
     if not found.sound or not found.anchored:
-        why = "it has faults" if not found.sound else "its end is not anchored"
-        raise JournalDamaged(f"{place.folder}: {why}, so nothing is retired; see `confidence journal verify`")
+        why, see = ("it has faults", "verify") if not found.sound else ("its end is not anchored", "anchor")
+        raise JournalDamaged(f"{place.folder}: {why}, so nothing is retired; see `confidence journal {see}`")
     journal = reopen(place, reserve=0)
     try:
         if journal.recovered is not None:
@@ -142,18 +140,46 @@ def retire_journal(
     emit(as_json, {"retired": payload}, lambda: grid(("retired", ""), rows))
 
 
-def _there(place: Place, look: Callable[[Place], _T]) -> _T | None:
-    """What is seen of a journal; one that was never begun is told beside and does not keep the others from sight."""
+def _each(
+    ctx: typer.Context, agent: str | None, run: str | None, look: Callable[[Place], _T]
+) -> tuple[list[_T], list[dict[str, str]], int]:
+    """What is seen of each journal by itself, those of which nothing is, with the reason, and the worst exit code.
+
+    None keeps the others from sight; one that was never begun is told beside.
+    """
+    from confidence_engine.journal.reader import place_of
+
+    seen, unseen, code = list[_T](), list[dict[str, str]](), 0
+    for folder, name in _folders(ctx, agent, run):
+        try:
+            seen.append(look(place_of(folder, name, database(ctx) if run is None else None)))
+        except DataMissing as error:
+            note(str(error))
+        except (JournalDamaged, RunError, OSError) as error:
+            why = str(error)
+            if isinstance(error, OSError):
+                why = f"{error.filename or folder}: {error.strerror or error}"
+            unseen.append({"name": name, "folder": str(folder / "journal"), "why": why})
+            code = max(code, getattr(error, "exit_code", 1))
+    return seen, unseen, code
+
+
+def _operator() -> str:
+    """Who runs this, by name where the system knows one."""
+    import getpass
+
     try:
-        return look(place)
-    except DataMissing as error:
-        note(str(error))
-        return None
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return f"uid {os.getuid()}"
 
 
-def _places(ctx: typer.Context, agent: str | None, run: str | None) -> list[Place]:
-    """The journals that are meant. Raises DataMissing where there is none, UsageError for an agent and a run."""
-    from confidence_engine.journal.reader import ANCHOR, place_of
+def _folders(ctx: typer.Context, agent: str | None, run: str | None) -> list[tuple[Path, str]]:
+    """Folders of the journals that are meant, and their names.
+
+    Raises DataMissing where there is none, UsageError for an agent and a run.
+    """
+    from confidence_engine.journal.reader import ANCHOR
 
     if agent is not None and run is not None:
         raise UsageError("--agent names a journal of the home, --run that of a replay: give one of them")
@@ -163,24 +189,37 @@ def _places(ctx: typer.Context, agent: str | None, run: str | None) -> list[Plac
         folder, summary = find_run(home(ctx), run)
         if not (folder / "journal").is_dir() and not (folder / ANCHOR).is_file():
             raise DataMissing(f"{folder} holds no journal; replay with --journal writes one")
-        return [place_of(folder, summary["agent"])]
+        return [(folder, summary["agent"])]
     agents = home(ctx) / "agents"
     found = [
-        one for one in (sorted(agents.iterdir()) if agents.is_dir() else [])
-        if one.is_dir() and ((one / "journal").is_dir() or (one / ANCHOR).is_file()) and agent in (None, one.name)
+        (one, one.name) for one in (sorted(agents.iterdir()) if agents.is_dir() else [])
+        if agent in (None, one.name) and _has_journal(one)
     ]  # fmt: skip
     if not found:
         who = "no agent" if agent is None else f"no agent {agent!r}"
         raise DataMissing(f"{who} under {agents} has a journal; a replay's is named by --run")
-    return [place_of(one, one.name, database(ctx)) for one in found]
+    return found
+
+
+def _has_journal(folder: Path) -> bool:
+    """Whether a folder has a journal or what is left of one; one that cannot be looked into may."""
+    from confidence_engine.journal.reader import ANCHOR
+
+    try:
+        return (folder / "journal").is_dir() or (folder / ANCHOR).exists()
+    except OSError:
+        return True
 
 
 def _one(ctx: typer.Context, agent: str | None, run: str | None) -> Place:
     """The one journal that is meant. Raises UsageError where several could be."""
-    found = _places(ctx, agent, run)
-    if len(found) > 1:
-        raise UsageError(f"which journal? --agent {', --agent '.join(place.name for place in found)} or --run")
-    return found[0]
+    from confidence_engine.journal.reader import place_of
+
+    (folder, name), *others = _folders(ctx, agent, run)
+    if others:
+        names = ", --agent ".join((name, *(other for _, other in others)))
+        raise UsageError(f"which journal? --agent {names} or --run")
+    return place_of(folder, name, database(ctx) if run is None else None)
 
 
 def _payload(found: Findings) -> dict[str, Any]:

@@ -47,4 +47,5 @@ def read_anchor(path: Path) -> Anchor | None:
     except FileNotFoundError:
         return None
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise JournalDamaged(f"{path}: not an anchor: {error}") from error
+        said = "put a copy back, or remove it and see `confidence journal anchor`"
+        raise JournalDamaged(f"{path}: not an anchor: {error}; {said}") from error

@@ -8,13 +8,15 @@ who can write the log can write another that is as sound, so the count and the h
 from __future__ import annotations
 
 import hashlib
+import re
 import struct
 import uuid
 from collections.abc import Iterable
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 __all__ = [
-    "GENESIS_PREV", "HEADER", "Block", "Record", "block_hash", "events_hash", "header", "is_header", "records_hash",
+    "BARE_TYPES", "BLOCK_TYPES", "GENESIS_PREV", "HEADER", "RECORD_TYPES", "SEGMENT", "Block", "Record", "block_hash",
+    "events_hash", "header", "is_header", "odd_columns", "records_hash",
 ]  # fmt: skip
 
 GENESIS_PREV: Final = bytes(32)
@@ -25,6 +27,8 @@ _MAGIC: Final = b"CEJOURN1"
 HEADER: Final = _HEADER.size
 """Bytes before the first event of a segment: as many as an event has."""
 assert HEADER == 64
+SEGMENT: Final = re.compile(r"[0-9]{8}\.seg")
+"""Name of a segment, in whole; what a row names otherwise is no file of a journal, wherever it leads."""
 
 
 class Record(NamedTuple):
@@ -36,6 +40,11 @@ class Record(NamedTuple):
     ts_ns: int
     body: bytes
     payload: bytes | None
+
+
+RECORD_TYPES: Final = (int, int, int, int, bytes, bytes)
+BARE_TYPES: Final = (int, int, int, int, bytes, type(None))
+"""Types of a record's row with a payload and without one: SQLite takes a value of any type in any column."""
 
 
 class Block(NamedTuple):
@@ -63,6 +72,14 @@ class Block(NamedTuple):
     def end_record(self) -> int:
         """Id of the first record after the block."""
         return self.first_record + self.records
+
+
+BLOCK_TYPES: Final = (int, int, int, str, int, bytes, int, int, bytes, int, bytes, bytes)
+
+
+def odd_columns(row: tuple[Any, ...], types: tuple[type, ...], names: tuple[str, ...]) -> str:
+    """Names of the columns whose value is of a type that was never written, "" where none is."""
+    return ", ".join(name for value, kind, name in zip(row, types, names, strict=True) if type(value) is not kind)
 
 
 def events_hash(data: bytes) -> bytes:

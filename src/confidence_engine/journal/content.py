@@ -6,7 +6,6 @@ too early) is told at once and by its own number; for the rest there is only the
 
 from __future__ import annotations
 
-import re
 import uuid
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -15,7 +14,7 @@ from typing import Any, Final
 from confidence_engine.domain.errors import JournalDamaged
 from confidence_engine.domain.event import EVENT
 from confidence_engine.journal import kinds
-from confidence_engine.journal.chain import HEADER, Block, Record, events_hash, header, records_hash
+from confidence_engine.journal.chain import HEADER, SEGMENT, Block, Record, events_hash, header, records_hash
 from confidence_engine.journal.damage import moved_events, moved_records, odd_event, plain_record
 from confidence_engine.journal.epoch import Epochs
 from confidence_engine.journal.faults import CHANGED, FOREIGN, MISSING, REORDERED, TRUNCATED, Findings
@@ -24,7 +23,6 @@ from confidence_engine.journal.retired import Kept, retirements
 
 __all__ = ["Records", "Segments"]
 
-_SEGMENT: Final = re.compile(r"\d{8}\.seg")
 _SIZE: Final = EVENT.itemsize
 
 
@@ -75,25 +73,26 @@ class Records:
         if self._next is None:
             return
         first = last = self._next[0].id
-        for record, _ in self._rows:
+        for record, *_ in self._rows:
             last = record.id
         self.found.add(FOREIGN, f"records {first} to {last} belong to no block", record=first)
 
-    def _plain(self, rows: Iterable[Any]) -> Iterator[tuple[Record, Any]]:
+    def _plain(self, rows: Iterable[Any]) -> Iterator[tuple[Record, Any, bool]]:
+        """Records, the block each says it is of, and whether what is wrong with it has been told."""
         for row in rows:
             record, wrong = plain_record(tuple(row)[:6])
             if wrong:
-                self._told = True
                 self.found.add(CHANGED, f"record {record.id}: {wrong}: of another type", record=record.id)
-            yield record, row[6]
+            yield record, row[6], bool(wrong)
 
     def _of(self, span: Block, sure: bool) -> Iterator[Record]:
         expected, event = span.first_record, -1
         gone = span.number in self.kept
         while self._next is not None and self._next[0].id < span.end_record:
-            one, block = self._next
+            one, block, odd = self._next
             if not sure and block != span.number:
                 return
+            self._told |= odd
             if one.id > expected and not gone:
                 self._missing(span, expected, one.id)
             if span.hash and (wrong := self._wrong(span, one, event)) is not None:
@@ -146,7 +145,7 @@ class Segments:
         if block.events == 0:
             return events_hash(b"")
         self.stand(block, gap)
-        if block.segment in self._absent or not _SEGMENT.fullmatch(block.segment):
+        if block.segment in self._absent or not SEGMENT.fullmatch(block.segment):
             return None
         size = self._size(block.segment)
         if size >= block.position + block.events * _SIZE:
@@ -167,7 +166,7 @@ class Segments:
         """Hash of the events of a row, None where it names bytes that are not there."""
         if block.events == 0:
             return events_hash(b"")
-        if not _SEGMENT.fullmatch(block.segment) or block.position < 0:
+        if not SEGMENT.fullmatch(block.segment) or block.position < 0:
             return None
         if not 0 < block.events * _SIZE <= self._size(block.segment) - block.position:
             return None
@@ -187,7 +186,7 @@ class Segments:
             what = f"block {block.number} stands at byte {block.position} of {block.segment}, after {self._last}"
             self.found.add(REORDERED, what, block=block.number, segment=block.segment, byte=block.position)
         self._last, self._end = block.segment, block.position + block.events * _SIZE
-        if block.segment in self._seen or not _SEGMENT.fullmatch(block.segment) or self._size(block.segment) == 0:
+        if block.segment in self._seen or not SEGMENT.fullmatch(block.segment) or self._size(block.segment) == 0:
             return  # what is no segment's name is no file of ours, wherever it leads
         self._seen.add(block.segment)
         told = self.reader.disk.read(self.folder / block.segment, 0, HEADER)
@@ -220,14 +219,14 @@ class Segments:
                 self.found.notes.append(f"{path.name} is retired and still there")
             elif path.name in self._seen or path.name in self._absent:
                 continue
-            elif _SEGMENT.fullmatch(path.name) and self._ours(path) and (self.gaps or path.name > self._last):
+            elif SEGMENT.fullmatch(path.name) and self._ours(path) and (self.gaps or path.name > self._last):
                 self.found.notes.append(f"{path.name} holds nothing that was committed")
             else:
                 self.found.add(FOREIGN, f"{path.name} is no segment of this journal", segment=path.name, byte=0)
 
     def _left_over(self, last: bool) -> None:
         """Bytes after the last block of a segment: of a commit that was not finished, or nobody's."""
-        more = self._size(self._last) - self._end if _SEGMENT.fullmatch(self._last) else 0
+        more = self._size(self._last) - self._end if SEGMENT.fullmatch(self._last) else 0
         if more > 0 and last:
             self.found.notes.append(f"{more} bytes of {self._last} after the last block were never committed")
         elif more > 0 and not self.gaps:

@@ -14,14 +14,22 @@ from typing import Any, Final
 import numpy as np
 
 from confidence_engine.domain.event import EVENT, KIND_NAMES
-from confidence_engine.journal.chain import HEADER, Block, Record, block_hash, events_hash, records_hash
+from confidence_engine.journal.chain import (
+    BARE_TYPES,
+    BLOCK_TYPES,
+    HEADER,
+    RECORD_TYPES,
+    Block,
+    Record,
+    block_hash,
+    events_hash,
+    odd_columns,
+    records_hash,
+)
 
 __all__ = ["displaced", "edited", "mended", "moved_events", "moved_records", "odd_event", "plain_block", "plain_record"]
 
 _EMPTY: Final[dict[type, Any]] = {int: 0, str: "", bytes: b""}
-_BLOCK: Final = (int, int, int, str, int, bytes, int, int, bytes, int, bytes, bytes)
-_RECORD: Final = (int, int, int, int, bytes, bytes)
-_BARE: Final = (int, int, int, int, bytes, type(None))
 _FAR: Final = 1000
 """How many numbers away a displaced row is looked for."""
 _FEW: Final = 64
@@ -32,32 +40,29 @@ _TRIED: Final = 64 << 20
 
 def plain_block(row: tuple[Any, ...]) -> tuple[Block, str]:
     """A block of raw values, and the names of those of a type that was never written, which are emptied."""
-    if tuple(map(type, row)) == _BLOCK:
+    if tuple(map(type, row)) == BLOCK_TYPES:
         return Block(*row), ""
-    return Block(*_emptied(row, _BLOCK)), _wrong(row, _BLOCK, Block._fields)
+    return Block(*_emptied(row, BLOCK_TYPES)), odd_columns(row, BLOCK_TYPES, Block._fields)
 
 
 def plain_record(row: tuple[Any, ...]) -> tuple[Record, str]:
     """A record of raw values, as `plain_block`."""
-    if tuple(map(type, row)) in (_RECORD, _BARE):
+    types = BARE_TYPES if row[-1] is None else RECORD_TYPES
+    if tuple(map(type, row)) == types:
         return Record(*row), ""
-    types = _BARE if row[-1] is None else _RECORD
-    return Record(*_emptied(row, types)), _wrong(row, types, Record._fields)
+    return Record(*_emptied(row, types)), odd_columns(row, types, Record._fields)
 
 
 def _emptied(row: tuple[Any, ...], types: tuple[type, ...]) -> list[Any]:
     return [value if type(value) is kind else _EMPTY.get(kind) for value, kind in zip(row, types, strict=True)]
 
 
-def _wrong(row: tuple[Any, ...], types: tuple[type, ...], names: tuple[str, ...]) -> str:
-    return ", ".join(name for value, kind, name in zip(row, types, names, strict=True) if type(value) is not kind)
-
-
 def displaced(journal: uuid.UUID, block: Block) -> int | None:
     """The number under which a row's hash is right, None where there is none near."""
     for step in range(1, _FAR):
         for number in (block.number - step, block.number + step):
-            if block_hash(journal, block._replace(number=number)) == block.hash:
+            one = block._replace(number=number)
+            if _fits(one) and block_hash(journal, one) == block.hash:
                 return number
     return None
 

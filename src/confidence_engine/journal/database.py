@@ -7,6 +7,7 @@ without it a power cut may take the last commits back, but never a part of one (
 from __future__ import annotations
 
 import os
+import sqlite3
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote
@@ -17,7 +18,8 @@ from sqlalchemy import event
 from confidence_engine.domain.errors import UsageError
 
 __all__ = [
-    "bare_url", "check_url", "engine_of", "is_postgres", "no_room", "no_server", "same_server", "sqlite_url", "upgrade",
+    "bare_url", "check_url", "engine_of", "is_postgres", "no_room", "same_server", "sqlite_url", "unavailable",
+    "upgrade",
 ]  # fmt: skip
 
 BUSY_S: Final = 30.0
@@ -31,6 +33,7 @@ _PATIENCE: Final = {
 """A server that has gone without a word fails what waits for it within a minute; a URL may say otherwise."""
 DISK_FULL: Final = ("SQLITE_FULL", "SQLITE_IOERR_SHMSIZE", "53100")  # names of SQLite, SQLSTATE of PostgreSQL
 RUINED: Final = ("SQLITE_NOTADB", "SQLITE_CORRUPT")  # a file that is no database, or not a whole one
+_LOCKED: Final = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
 MIGRATIONS: Final = Path(__file__).resolve().parent / "migrations"
 
 
@@ -112,11 +115,13 @@ def no_room(error: sa.exc.DBAPIError) -> bool:
     return getattr(said, "sqlite_errorname", getattr(said, "sqlstate", None)) in DISK_FULL
 
 
-def no_server(error: sa.exc.DBAPIError) -> str | None:
-    """What a server says that cannot be reached or cannot answer now; None where the fault is another."""
+def unavailable(error: sa.exc.DBAPIError) -> str | None:
+    """Why rows cannot be had now, be it a server that is silent or a lock; None where the fault is another."""
+    if getattr(error.orig, "sqlite_errorcode", 0) & 0xFF in _LOCKED:  # the low byte: the rest says why
+        return "its rows are locked by another program"
     if not isinstance(error, sa.exc.OperationalError) or not hasattr(error.orig, "sqlstate"):
         return None
-    return " ".join(str(error.orig).split())
+    return f"the server of its rows does not answer: {' '.join(str(error.orig).split())}"
 
 
 def upgrade(engine: sa.Engine, tables: str, revision: str = "head") -> None:

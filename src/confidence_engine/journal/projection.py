@@ -52,7 +52,7 @@ class Projection:
                 stopped(self.carry, self.sheet, record)
             else:
                 said(self.carry, self.sheet, record)
-        except (AttributeError, KeyError, ValueError, UnicodeDecodeError, msgspec.DecodeError) as error:
+        except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError, msgspec.DecodeError) as error:
             what = kinds.KIND_NAMES.get(record.kind, str(record.kind))
             raise JournalDamaged(f"{self.sheet.name}: {what} record {record.id} cannot be read: {error!r}") from error
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 import uuid
 import weakref
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -18,8 +18,16 @@ import sqlalchemy as sa
 
 from confidence_engine.domain.errors import DataMissing, JournalDamaged, RunError, UsageError
 from confidence_engine.domain.event import EVENT
-from confidence_engine.journal.chain import Block, Record
-from confidence_engine.journal.database import bare_url, engine_of, is_postgres, no_server, same_server, sqlite_url
+from confidence_engine.journal.chain import (
+    BARE_TYPES,
+    BLOCK_TYPES,
+    RECORD_TYPES,
+    SEGMENT,
+    Block,
+    Record,
+    odd_columns,
+)
+from confidence_engine.journal.database import bare_url, engine_of, is_postgres, same_server, sqlite_url, unavailable
 from confidence_engine.journal.disk import Disk
 from confidence_engine.journal.epoch import Epochs, Program
 from confidence_engine.journal.kinds import GENESIS, UPGRADE
@@ -27,6 +35,7 @@ from confidence_engine.journal.schema import BLOCK, JOURNAL, RECORD
 
 __all__ = [
     "ANCHOR", "DATABASE", "LOCK", "RESERVE", "SEGMENTS", "SERVER", "Genesis", "Place", "Reader", "place_of", "point",
+    "raw",
 ]  # fmt: skip
 
 SEGMENTS: Final = "segments"
@@ -35,6 +44,8 @@ SERVER: Final = "database"
 LOCK: Final = "lock"
 RESERVE: Final = "reserve"
 ANCHOR: Final = "anchor.json"
+_MOST: Final = (1 << 63) - 1
+"""The largest number that a row holds: SQLite is not asked for more, though damaged rows may add up to more."""
 
 
 class Place(NamedTuple):
@@ -81,6 +92,11 @@ def _pointed(folder: Path) -> tuple[str | None, str | None]:
     except (FileNotFoundError, NotADirectoryError):
         return None, None
     return told[0], told[1]
+
+
+def raw(fields: Iterable[str], table: sa.Table) -> list[Any]:
+    """Columns as the database has them: a value of another type than was ever written is damage, not an error."""
+    return [sa.type_coerce(table.c[name], sa.types.NULLTYPE).label(name) for name in fields]
 
 
 class Genesis(msgspec.Struct, frozen=True):
@@ -138,17 +154,17 @@ class Reader:
         try:
             with self.engine.connect() as c:
                 yield c
-        except sa.exc.DatabaseError as error:
-            if (said := no_server(error)) is not None:
-                raise RunError(f"{self.place.folder}: the server of its rows does not answer: {said}") from error
+        except sa.exc.DBAPIError as error:
+            if (said := unavailable(error)) is not None:
+                raise RunError(f"{self.place.folder}: {said}") from error
             raise JournalDamaged(f"{self.place.folder}: its rows cannot be read: {error.orig}") from error
 
     def blocks(self, first: int = 0) -> Generator[Block]:
-        """Blocks from number `first` on, in order."""
-        query = self._blocks().where(BLOCK.c.number >= first).order_by(BLOCK.c.number)
+        """Blocks from number `first` on, in order. Raises JournalDamaged for a row of types never written."""
+        query = self._blocks().where(BLOCK.c.number >= min(first, _MOST)).order_by(BLOCK.c.number)
         with self.connected() as c, c.execution_options(yield_per=2000).execute(query) as rows:
             for row in rows:
-                yield Block(*row)
+                yield self._block(row)
 
     def last(self) -> Block:
         """The last block. Raises JournalDamaged where there is none."""
@@ -171,28 +187,40 @@ class Reader:
 
     def _blocks(self) -> sa.Select[Any]:
         """The blocks of this journal, in the fields' order of `Block`."""
-        return sa.select(*[c for c in BLOCK.columns if c.name != "name"]).where(BLOCK.c.name == self.place.name)
+        return sa.select(*raw(Block._fields, BLOCK)).where(BLOCK.c.name == self.place.name)
+
+    def _block(self, row: Any) -> Block:
+        if tuple(map(type, row)) == BLOCK_TYPES:
+            return Block(*row)
+        odd = odd_columns(tuple(row), BLOCK_TYPES, Block._fields)
+        raise JournalDamaged(f"{self.place.folder}: row of block {row[0]!r}: {odd}: of another type")
 
     def _newest(self, such: sa.ColumnElement[bool]) -> Block | None:
         """The last of such blocks."""
         with self.connected() as c:
             row = c.execute(self._blocks().where(such).order_by(BLOCK.c.number.desc()).limit(1)).one_or_none()
-        return None if row is None else Block(*row)
+        return None if row is None else self._block(row)
 
     def records(
         self, *kinds: int, first: int = 0, end: int | None = None, backwards: bool = False, limit: int | None = None
     ) -> Generator[Record]:  # fmt: skip
-        """Records with first <= id < end, of these kinds or of all, in the order of their ids; `limit` at most."""
+        """Records with first <= id < end, of these kinds or of all, in the order of their ids; `limit` at most.
+
+        Raises JournalDamaged for a row of types that were never written.
+        """
         r = RECORD.c
-        query = sa.select(r.id, r.event, r.kind, r.ts_ns, r.body, r.payload)
-        query = query.where(r.name == self.place.name, r.id >= first)
+        query = sa.select(*raw(Record._fields, RECORD)).where(r.name == self.place.name, r.id >= min(first, _MOST))
         if end is not None:
-            query = query.where(r.id < end)
+            query = query.where(r.id < min(end, _MOST))
         if kinds:
             query = query.where(r.kind.in_(kinds))
         query = query.order_by(r.id.desc() if backwards else r.id).limit(limit)
         with self.connected() as c, c.execution_options(yield_per=2000).execute(query) as rows:
             for row in rows:
+                types = tuple(map(type, row))
+                if types != RECORD_TYPES and types != BARE_TYPES:
+                    odd = odd_columns(tuple(row), BARE_TYPES if row[5] is None else RECORD_TYPES, Record._fields)
+                    raise JournalDamaged(f"{self.place.folder}: record {row[0]!r}: {odd}: of another type")
                 yield Record(*row)
 
     def genesis(self) -> Genesis:
@@ -202,7 +230,7 @@ class Reader:
             raise JournalDamaged(f"{self.place.folder}: no genesis record")
         try:
             return msgspec.json.decode(first.payload, type=Genesis)
-        except msgspec.DecodeError as error:
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
             raise JournalDamaged(f"{self.place.folder}: the genesis record cannot be read: {error}") from error
 
     def epochs(self) -> Epochs:
@@ -211,22 +239,29 @@ class Reader:
         for one in self.records(UPGRADE):
             try:
                 begun.append((one.id, msgspec.json.decode(one.payload or b"", type=Program)))
-            except msgspec.DecodeError as error:
+            except (msgspec.DecodeError, UnicodeDecodeError) as error:
                 raise JournalDamaged(f"{self.place.folder}: upgrade record {one.id} cannot be read: {error}") from error
         return Epochs(begun)
 
     def rows(self, kind: int, first: int = 0, end: int | None = None) -> np.ndarray:
-        """All bodies of a kind as one array. Raises ValueError where programs of different layouts wrote them."""
+        """All bodies of a kind as one array.
+
+        Raises ValueError where programs of different layouts wrote them, JournalDamaged for one that is no row.
+        """
         epochs = self.epochs()
         found = list(self.records(kind, first=first, end=end))
         layouts = {epochs.layout(kind, one.id) for one in found} or {epochs.layout(kind, first)}
         if len(layouts) > 1:
             raise ValueError(f"{self.place.folder}: rows of kind {kind} have {len(layouts)} layouts")
-        return np.frombuffer(b"".join(one.body for one in found), layouts.pop())
+        layout = layouts.pop()
+        for one in found:
+            if len(one.body) != layout.itemsize:
+                raise JournalDamaged(f"{self.place.folder}: the body of record {one.id} has {len(one.body)} bytes")
+        return np.frombuffer(b"".join(one.body for one in found), layout)
 
     def events(self, first: int = 0, end: int | None = None) -> Iterator[np.ndarray]:
         """Events with first <= sequence < end, a block's at a time. Raises JournalDamaged for a segment cut short."""
-        begins = self._newest(sa.and_(BLOCK.c.first_event <= first, BLOCK.c.events > 0)) if first else None
+        begins = self._newest(sa.and_(BLOCK.c.first_event <= min(first, _MOST), BLOCK.c.events > 0)) if first else None
         for block in self.blocks(0 if begins is None else begins.number):
             if end is not None and block.first_event >= end:
                 return
@@ -240,9 +275,12 @@ class Reader:
             yield np.frombuffer(data, EVENT)[low:high]
 
     def read(self, block: Block) -> bytes:
-        """The bytes of a block's events, as many as are there; none where the segment is gone."""
+        """The bytes of a block's events, as many as are there; none where the segment is gone or the row names none."""
+        if not SEGMENT.fullmatch(block.segment) or block.position < 0:
+            return b""
         path = self.place.segments / block.segment
+        left = self.disk.size(path) - block.position  # a row may speak of more than anybody can read at once
         try:
-            return self.disk.read(path, block.position, block.events * EVENT.itemsize)
+            return self.disk.read(path, block.position, min(block.events * EVENT.itemsize, left)) if left > 0 else b""
         except FileNotFoundError:
             return b""

@@ -8,6 +8,7 @@ RETIRED record names may be gone. Everything is read once, in order, from one vi
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import itertools
 import time
@@ -17,14 +18,14 @@ from typing import Any, Final
 
 import sqlalchemy as sa
 
-from confidence_engine.domain.errors import DataMissing, JournalDamaged, RunError
+from confidence_engine.domain.errors import DataMissing, JournalDamaged
 from confidence_engine.domain.event import EVENT_SCHEMA
 from confidence_engine.journal import kinds
 from confidence_engine.journal.anchor import Anchor, read_anchor
 from confidence_engine.journal.chain import GENESIS_PREV, Block, Record, block_hash
 from confidence_engine.journal.content import Records, Segments
 from confidence_engine.journal.damage import displaced, edited, mended, plain_block
-from confidence_engine.journal.database import is_postgres, no_server
+from confidence_engine.journal.database import is_postgres
 from confidence_engine.journal.disk import Disk
 from confidence_engine.journal.epoch import Epochs
 from confidence_engine.journal.faults import (
@@ -37,7 +38,7 @@ from confidence_engine.journal.faults import (
     UNREADABLE,
     Findings,
 )
-from confidence_engine.journal.reader import Genesis, Place, Reader
+from confidence_engine.journal.reader import Genesis, Place, Reader, raw
 from confidence_engine.journal.retired import Retired, Sealed, retirements, seals, snapshots_of
 from confidence_engine.journal.schema import BLOCK, JOURNAL, RECORD
 
@@ -50,7 +51,8 @@ _AT_A_TIME: Final = 2000
 def verify(place: Place, disk: Disk | None = None) -> Findings:
     """Check one journal against itself and its anchor.
 
-    Raises DataMissing where there is nothing of one, RunError where a server cannot be asked: that is no finding.
+    Raises DataMissing where there is nothing of one, RunError where its rows cannot be had now and OSError where its
+    anchor cannot be read: neither is a finding.
     """
     found, begun, anchor = Findings(place.name, str(place.folder)), time.perf_counter(), None
     try:
@@ -70,21 +72,12 @@ def verify(place: Place, disk: Disk | None = None) -> Findings:
         found.add(MISSING, str(error))
     except JournalDamaged as error:
         found.add(UNREADABLE, str(error))
-    except sa.exc.DBAPIError as error:
-        if (said := no_server(error)) is not None:
-            raise RunError(f"{place.folder}: the server of its rows does not answer: {said}") from error
-        found.add(UNREADABLE, f"{place.folder}: its rows cannot be read: {error.orig}")
     except OSError as error:
         found.add(UNREADABLE, f"{error.filename or place.folder}: {error.strerror or error}")
     if alone and found.sound:
         found.notes.append(NOT_ANCHORED)
     found.seconds = time.perf_counter() - begun
     return found
-
-
-def _raw(fields: Iterable[str], table: sa.Table) -> list[Any]:
-    """Columns as the database has them: a value of another type than was ever written is a fault, not an error."""
-    return [sa.type_coerce(table.c[name], sa.types.NULLTYPE).label(name) for name in fields]
 
 
 class _Walk:
@@ -103,7 +96,7 @@ class _Walk:
 
     def all(self) -> None:
         """The whole check."""
-        with self.reader.engine.connect() as c:
+        with self.reader.connected() as c:
             if is_postgres(self.place.database):
                 c = c.execution_options(isolation_level="REPEATABLE READ")
             self._entries(c)
@@ -121,7 +114,7 @@ class _Walk:
     def _rows(self, c: sa.Connection, fields: tuple[str, ...], table: sa.Table) -> sa.CursorResult[Any]:
         """Rows of this journal in order; a record's with its block's number behind."""
         names = (*fields, "block") if table is RECORD else fields
-        query = sa.select(*_raw(names, table)).where(table.c.name == self.place.name).order_by(table.c[fields[0]])
+        query = sa.select(*raw(names, table)).where(table.c.name == self.place.name).order_by(table.c[fields[0]])
         return c.execute(query.execution_options(yield_per=_AT_A_TIME))
 
     # What the journal says of itself
@@ -161,9 +154,10 @@ class _Walk:
             said = ", ".join(f"{who} says {journal} {name!r}" for who, (journal, name) in told.items())
             self.found.add(CHANGED, f"whose journal it is: {said}", block=0, record=0)
             for journal, _ in told.values():  # go on with the one that the first block was hashed with
-                if first is not None and block_hash(uuid.UUID(journal), first) == first.hash:
-                    self.uuid = uuid.UUID(journal)
-                    break
+                with contextlib.suppress(ValueError):  # what is no id hashed nothing
+                    if first is not None and block_hash(uuid.UUID(journal), first) == first.hash:
+                        self.uuid = uuid.UUID(journal)
+                        break
         begun = next(self.reader.records(kinds.GENESIS), None)
         if begun is not None and begun.ts_ns != row.created_ns:
             what = f"created_ns of the row is {row.created_ns}, the genesis record is of {begun.ts_ns}"

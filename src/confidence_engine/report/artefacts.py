@@ -124,7 +124,7 @@ def _carry(folder: Path, part: Path, summary: dict[str, Any]) -> None:
     shutil.copy2(folder / JOURNAL[1], part / JOURNAL[1])
 
 
-_PART: Final = ".part"
+_PART: Final = ".run.part"  # no other writer's: an export beside the runs is none of them
 
 
 def _put(part: Path, folder: Path) -> None:
@@ -145,7 +145,10 @@ def _put(part: Path, folder: Path) -> None:
 def _sweep(parent: Path) -> None:
     """Remove the parts of runs whose process died long ago; a journal that is being written to is of no dead one."""
     for part in parent.glob(f".*{_PART}"):
-        old = part.is_dir() and time.time() - part.stat().st_mtime > _STALE_S
+        try:
+            old = part.is_dir() and time.time() - part.stat().st_mtime > _STALE_S
+        except FileNotFoundError:  # a run that is being written beside this one is in its place now
+            continue
         if old and not is_locked(part / JOURNAL[0]):
             shutil.rmtree(part, ignore_errors=True)
 
