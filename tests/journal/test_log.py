@@ -19,6 +19,7 @@ from tests.journal.diary import BEGIN, PATHS, Diary, begin, genesis, go_on, walk
 from confidence_engine.domain.errors import DataMissing, JournalDamaged, JournalUnwritable
 from confidence_engine.domain.event import EVENT, timer_events
 from confidence_engine.domain.units import DAY_NS
+from confidence_engine.journal import cut as journal_cut
 from confidence_engine.journal import kinds, log
 from confidence_engine.journal.chain import HEADER, Block
 from confidence_engine.journal.disk import Disk
@@ -101,7 +102,7 @@ def test_late_events_stay_in_the_newest_segment(place: Place) -> None:
 
 
 def test_a_block_has_an_end(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(log, "MAX_BLOCK", 10)
+    monkeypatch.setattr(journal_cut, "MAX_BLOCK", 10)
     journal = begin(place)
     journal.put_events(events(25))
     journal.put(kinds.COMMAND, 24, BEGIN)

@@ -20,7 +20,7 @@ from confidence_engine.journal.carry import LIMIT_GATES
 from confidence_engine.journal.disk import Disk
 from confidence_engine.journal.log import Journal, reopen
 from confidence_engine.journal.projector import project, rebuild
-from confidence_engine.journal.reader import Place, Reader
+from confidence_engine.journal.reader import Place, Reader, place_of
 from confidence_engine.journal.retire import last_sealed, retire, seal
 from confidence_engine.journal.retired import BULKY, Retired, snapshots_of
 from confidence_engine.journal.schema import RECORD
@@ -288,3 +288,22 @@ def test_the_tables_told_anew_after_it_are_those_from_before(tmp_path: Path, see
     after = rows(tmp_path)
     assert {name for name in before if name != "cursors" and before[name] != after[name]} == set()
     assert len(before["risk_events"]) > 20
+
+
+@pytest.mark.parametrize("name", ["../../anchor.json", "/etc/hostname", "20260301.seg/../../x", ".snap", ""])
+@pytest.mark.parametrize("part", ["segments", "snapshots"])
+def test_no_record_makes_a_start_remove_what_is_no_file_of_a_journal(tmp_path: Path, name: str, part: str) -> None:
+    place = place_of(tmp_path, "futures")
+    journal = filled(place, 3)
+    sealed = seal(journal, b"state", {})
+    told = Retired(0, 1, 0, 1, {}, {}, [], [], 5, f"{sealed.file} stands for it")
+    told = msgspec.structs.replace(told, **{part: {name: "0"}})
+    journal.put(kinds.RETIRED, journal.next_event - 1, 0, payload=msgspec.to_builtins(told))
+    journal.close()
+    before = sorted(tmp_path.rglob("*"))
+    with pytest.raises(JournalDamaged, match="as a file"):
+        reopen(place, reserve=0)
+    assert not verify(place).sound
+    assert [one for one in sorted(tmp_path.rglob("*")) if "journal.db-" not in one.name] == [
+        one for one in before if "journal.db-" not in one.name
+    ]

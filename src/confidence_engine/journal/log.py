@@ -13,7 +13,6 @@ adds risk; what reduces it can still be recorded.
 from __future__ import annotations
 
 import contextlib
-import itertools
 import time
 import uuid
 from collections.abc import Callable, Iterator
@@ -27,7 +26,6 @@ import sqlalchemy as sa
 from confidence_engine.domain.errors import JournalUnwritable
 from confidence_engine.domain.event import EVENT, EVENT_SCHEMA
 from confidence_engine.domain.params import Bound
-from confidence_engine.domain.units import DAY_NS, format_time
 from confidence_engine.journal import kinds
 from confidence_engine.journal.anchor import Anchor, read_anchor, write_anchor
 from confidence_engine.journal.chain import (
@@ -35,11 +33,9 @@ from confidence_engine.journal.chain import (
     HEADER,
     Block,
     Record,
-    block_hash,
-    events_hash,
     header,
-    records_hash,
 )
+from confidence_engine.journal.cut import Cut, cut
 from confidence_engine.journal.database import engine_of, no_room, upgrade
 from confidence_engine.journal.disk import Disk, is_full
 from confidence_engine.journal.lock import claimed, locked
@@ -51,8 +47,6 @@ from confidence_engine.journal.schema import BLOCK, JOURNAL, RECORD
 __all__ = ["RESERVE_BYTES", "Journal", "Params", "create", "reopen"]
 
 RESERVE_BYTES: Final = 64 << 20
-MAX_BLOCK: Final = 1 << 17
-"""Events of one block at most, so that reading one never takes much memory."""
 _T = TypeVar("_T")
 
 
@@ -131,7 +125,8 @@ class Journal:
             raise JournalUnwritable(f"{self._failed}; start again")
         if not self._events and not self._records:
             return self._last
-        blocks = self._blocks()
+        events = np.concatenate(self._events) if self._events else np.zeros(0, EVENT)
+        blocks = cut(self.uuid, self._last, self._segment, self._end, events, self._records, self.clock)
         self._twice(lambda: self._write(blocks))
         self._last = blocks[-1][0]
         written = next((one for one, _, _ in reversed(blocks) if one.events), None)
@@ -196,39 +191,7 @@ class Journal:
         self._failed = f"{self.place.folder}: {_said(error)}; not acknowledged"
         return JournalUnwritable(self._failed)
 
-    def _blocks(self) -> list[tuple[Block, bytes, list[Record]]]:
-        """What was put, as blocks of one day each and of no more than MAX_BLOCK events."""
-        events = np.concatenate(self._events) if self._events else np.zeros(0, EVENT)
-        days = events["ts_known"] // DAY_NS
-        cuts = {0, len(events), *(np.flatnonzero(np.diff(days)) + 1).tolist(), *range(0, len(events), MAX_BLOCK)}
-        ends = sorted(cuts)
-        spans = list(itertools.pairwise(ends)) or [(0, 0)]
-        made: list[tuple[Block, bytes, list[Record]]] = []
-        before, segment, end, taken = self._last, self._segment, self._end, 0
-        for low, high in spans:
-            last = (low, high) == spans[-1]
-            stop = before.end_event + high - low
-            mine = []
-            while taken < len(self._records) and (last or self._records[taken].event < stop):
-                mine.append(self._records[taken])
-                taken += 1
-            data, name = events[low:high].tobytes(), ""
-            if high > low:
-                name = max(_segment_of(int(events["ts_known"][low])), segment)  # never back into an older file
-                segment, end = (segment, end) if name == segment else (name, HEADER)
-            block = self._block(before, name, end if name else 0, data, mine)
-            made.append((block, data, mine))
-            before, end = block, end + len(data)
-        return made
-
-    def _block(self, before: Block, segment: str, position: int, data: bytes, records: list[Record]) -> Block:
-        block = Block(
-            before.number + 1, before.end_event, len(data) // EVENT.itemsize, segment, position, events_hash(data),
-            before.end_record, len(records), records_hash(records), self.clock(), before.hash, b"",
-        )  # fmt: skip
-        return block._replace(hash=block_hash(self.uuid, block))
-
-    def _write(self, blocks: list[tuple[Block, bytes, list[Record]]]) -> None:
+    def _write(self, blocks: list[Cut]) -> None:
         """Segments first, rows last; may be done again where there was no room."""
         for block, data, _ in blocks:
             if not data:
@@ -391,11 +354,6 @@ def reopen(
     finally:
         reader.close()
     return journal
-
-
-def _segment_of(known_ns: int) -> str:
-    """ "20230101.seg": the UTC day."""
-    return format_time(known_ns)[:10].replace("-", "") + ".seg"
 
 
 def _make(place: Place, disk: Disk) -> None:

@@ -32,9 +32,10 @@ from confidence_engine.domain.event import EVENT
 from confidence_engine.journal.carry import Carry
 from confidence_engine.journal.database import RUINED, engine_of, sqlite_url, upgrade
 from confidence_engine.journal.home import identified, remember, server_of
+from confidence_engine.journal.kinds import GENESIS
 from confidence_engine.journal.projection import TOLD, Projection
 from confidence_engine.journal.reader import ANCHOR, Place, Reader, place_of
-from confidence_engine.journal.schema import BLOCK, JOURNAL, RECORD
+from confidence_engine.journal.schema import BLOCK, RECORD
 from confidence_engine.journal.sheet import Sheet, stamp
 from confidence_engine.journal.tables import PROJECTION, RETAINED, RETENTION_NS, TABLES, TABLES_FILE
 
@@ -232,9 +233,10 @@ def _told(c: sa.Connection, me: str) -> list[tuple[str, bool]]:
 
 
 def _created(reader: Reader) -> int:
-    query = sa.select(JOURNAL.c.created_ns).where(JOURNAL.c.name == reader.place.name)
-    with reader.connected() as c:
-        return int(c.execute(query).scalar_one())
+    """When the genesis record was written, in ns."""
+    for first in reader.records(GENESIS, limit=1):
+        return first.ts_ns
+    raise JournalDamaged(f"{reader.place.folder}: no genesis record")
 
 
 def _opened(place: Place) -> Reader | None:
@@ -243,9 +245,8 @@ def _opened(place: Place) -> Reader | None:
         reader = Reader(place)
     except DataMissing:
         return None
-    query = sa.select(sa.func.count()).select_from(BLOCK).where(BLOCK.c.name == place.name, BLOCK.c.number == 0)
-    with reader.connected() as c:
-        if c.execute(query).scalar_one():
+    with contextlib.closing(reader.blocks()) as blocks:
+        if next(blocks, None) is not None:
             return reader
     reader.close()
     return None
@@ -253,19 +254,13 @@ def _opened(place: Place) -> Reader | None:
 
 def _horizon(reader: Reader) -> str:
     """30 days before the journal's last event was known; "" where it holds none."""
-    query = sa.select(BLOCK.c.segment, BLOCK.c.position, BLOCK.c.events)
-    query = query.where(BLOCK.c.name == reader.place.name, BLOCK.c.events > 0).order_by(BLOCK.c.number.desc())
-    with reader.connected() as c:
-        row = c.execute(query.limit(1)).one_or_none()
-    if row is None:
+    block, size = reader.last_with_events(reader.last().number), EVENT.itemsize
+    if block is None:
         return ""
-    path, size = reader.place.segments / row.segment, EVENT.itemsize
-    try:
-        last = reader.disk.read(path, row.position + (row.events - 1) * size, size)
-    except FileNotFoundError:
-        last = b""
+    last = reader.read(block._replace(position=block.position + (block.events - 1) * size, events=1))
     if len(last) != size:
-        raise JournalDamaged(f"{path}: the last event is not there; see `confidence journal verify`")
+        what = f"{reader.place.segments / block.segment}: the last event is not there"
+        raise JournalDamaged(f"{what}; see `confidence journal verify`")
     return stamp(int(np.frombuffer(last, EVENT)["ts_known"][0]) - RETENTION_NS)
 
 

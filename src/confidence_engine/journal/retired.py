@@ -9,7 +9,8 @@ removes is finished by the next start.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator
+import re
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -31,6 +32,7 @@ __all__ = [
 ]  # fmt: skip
 
 _T = TypeVar("_T")
+_FILE: Final = re.compile(r"[0-9]{8}\.seg|[0-9]+(\.[0-9]+)?\.snap")
 SNAPSHOTS: Final = "snapshots"
 _AT_A_TIME: Final = 20_000
 BULKY: Final = (kinds.DOCUMENT, kinds.DECISION, kinds.MARKED, kinds.LESSON)
@@ -102,10 +104,21 @@ def last_retired(reader: Reader) -> Retired | None:
 
 def _read(record: Record, kind: type[_T]) -> _T:
     try:
-        return msgspec.json.decode(record.payload or b"", type=kind)
+        told = msgspec.json.decode(record.payload or b"", type=kind)
+        for name in _files(told):
+            if not _FILE.fullmatch(name):
+                raise JournalDamaged(f"record {record.id} ({kinds.KIND_NAMES[record.kind]}) names {name!r} as a file")
+        return told
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         name = kinds.KIND_NAMES[record.kind]
         raise JournalDamaged(f"record {record.id} ({name}) cannot be read: {error}") from error
+
+
+def _files(told: object) -> Iterable[str]:
+    """The files that a record names: some are removed because it says so."""
+    if isinstance(told, Retired):
+        return (*told.segments, *told.snapshots)
+    return (told.file,) if isinstance(told, Sealed) else ()
 
 
 class Sieve:
