@@ -7,7 +7,6 @@ events too, and the anchor must have seen the same chain. What lies in the other
 
 from __future__ import annotations
 
-import re
 from collections.abc import Generator, Iterator
 from contextlib import closing
 from typing import Final, TypeVar
@@ -18,7 +17,16 @@ from confidence_engine.domain.errors import JournalDamaged
 from confidence_engine.domain.event import EVENT
 from confidence_engine.journal import kinds
 from confidence_engine.journal.anchor import Anchor, read_anchor
-from confidence_engine.journal.chain import GENESIS_PREV, HEADER, Block, Record, block_hash, events_hash, records_hash
+from confidence_engine.journal.chain import (
+    GENESIS_PREV,
+    HEADER,
+    SEGMENT,
+    Block,
+    Record,
+    block_hash,
+    events_hash,
+    records_hash,
+)
 from confidence_engine.journal.reader import Reader
 from confidence_engine.journal.retired import Retired
 
@@ -26,7 +34,6 @@ __all__ = ["NOT_ANCHORED", "Proof"]
 
 NOT_ANCHORED: Final = "its end is not anchored: a cut end or a journal written anew would not be seen"
 _T = TypeVar("_T")
-_SEGMENT: Final = re.compile(r"\d{8}\.seg")
 
 
 class Proof:
@@ -133,7 +140,7 @@ class Proof:
         if held != block.records_hash and self._kept.get(block.number) != held.hex():
             raise self._changed(block.number, "its records have another hash")
         reader, path = self._reader, self._reader.place.segments / block.segment
-        if block.events and _SEGMENT.fullmatch(block.segment):
+        if block.events and SEGMENT.fullmatch(block.segment):
             size = reader.disk.size(path)
             if not size and block.segment in self._gone:
                 return
