@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 from hypothesis import given
@@ -25,6 +27,7 @@ from confidence_engine.text.reading import (
     ROW,
     SILENT,
     TWICE,
+    Listener,
     Params,
     Readings,
     read_documents,
@@ -262,3 +265,37 @@ def test_what_is_said_of_the_market_changes_no_row_of_an_asset(
         assert np.array_equal(assets[name], plain.rows[name]), name
     assert np.all(market["cluster"] >= MARKET_STORIES)
     assert both.clusters == plain.clusters + len(set(market["cluster"].tolist()))
+
+
+def listener() -> Listener:
+    return Listener(UNIVERSE, CueReader(), Params(), LAG, SYMBOLS)
+
+
+@given(DOCUMENTS, st.sets(st.integers(0, 30)))
+def test_a_listener_that_is_cut_anywhere_hears_the_same(documents: list[Document], restarts: set[int]) -> None:
+    whole = read(documents)
+    heard, parts = listener(), []
+    moments = itertools.groupby(sorted(documents, key=lambda one: known_at(one, LAG)), lambda one: known_at(one, LAG))
+    for k, (_, some) in enumerate(moments):
+        if k in restarts:  # a new process takes over from what this one remembered
+            kept = msgspec.msgpack.encode(heard.memory(), order="deterministic")
+            heard = listener()
+            heard.remember(msgspec.msgpack.decode(kept))
+            assert msgspec.msgpack.encode(heard.memory(), order="deterministic") == kept
+        parts.append(heard.hear(list(some)))
+    rows = np.concatenate([np.zeros(0, ROW), *(one.rows for one in parts)])
+    assert rows.tobytes() == whole.rows.tobytes()
+    assert [verdict for one in parts for verdict in one.verdicts] == whole.verdicts
+    assert heard.publishers == whole.publishers
+    assert not parts or (parts[-1].clusters, parts[-1].capped) == (whole.clusters, whole.capped)
+
+
+def test_what_is_over_is_forgotten() -> None:
+    heard, held = listener(), []
+    for day in range(200):
+        said = [
+            item(f"{day}-{k}", f"Bitcoin {word} {day}{k} coins {word}", day * DAY_NS) for k, word in enumerate(WORDS)
+        ]
+        heard.hear(said)
+        held.append(len(msgspec.msgpack.encode(heard.memory())))
+    assert max(held[100:]) < 1.1 * max(held[70:100])

@@ -5,14 +5,17 @@ probably echoes (`echo`), if that is probable enough and both are about a common
 Word for word the same text is the same story whatever else, and still the voice of the house that had it first:
 a copy is not an independent publisher. A story without a direction takes the direction of the first document that
 brings one. A story is compared by its first document and takes no more documents once its window has passed, so
-it cannot drift or live for ever. Novelty = 1 - similarity to what was known in the window, where similarity is
-the larger of the likeness of words and the probability of an echo; an opposite direction is not similar.
+it cannot drift or live for ever; then it is forgotten, so that a year takes no more memory than a week.
+Novelty = 1 - similarity to what was known in the window, where similarity is the larger of the likeness of words and
+the probability of an echo; an opposite direction is not similar.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
+
+import msgspec
 
 from confidence_engine.domain.document import UNKNOWN_PUBLISHER
 from confidence_engine.text.echo import compare, opposed, probability
@@ -38,11 +41,13 @@ class Placed(NamedTuple):
     novelty: dict[int, float]
 
 
-class _Story(NamedTuple):
-    known_ns: int
-    face: Facts
-    house: str
-    assets: set[int]
+class _Story:
+    """One live story; `sign` is the direction it was first told in."""
+
+    __slots__ = ("assets", "face", "house", "known_ns", "sign")
+
+    def __init__(self, known_ns: int, face: Facts, house: str, assets: set[int], sign: int) -> None:
+        self.known_ns, self.face, self.house, self.assets, self.sign = known_ns, face, house, assets, sign
 
 
 class Novelty:
@@ -54,8 +59,9 @@ class Novelty:
     def __init__(self, window_ns: int, echo_from: float, floor: float, half_life_ns: int) -> None:
         self._window, self._echo_from, self._floor = window_ns, echo_from, floor
         self._rarity = Rarity(half_life_ns, MARKET)
-        self._stories: list[_Story] = []
-        self._signs: list[int] = []
+        self._stories: dict[int, _Story] = {}
+        self._opened = 0
+        self._swept_ns = 0
         self._by_word: dict[str, list[int]] = {}
         self._titles: dict[str, tuple[int, str]] = {}
         self._ledes: dict[str, tuple[int, str]] = {}
@@ -63,6 +69,8 @@ class Novelty:
     def place(self, face: Facts, assets: Iterable[int], sign: int, known_ns: int, house: str = "") -> Placed:
         """Story of one document by `house`. `sign` is the direction of its reading: -1, 0 (none) or 1."""
         of = frozenset(assets)
+        if known_ns - self._swept_ns > self._window // 4:
+            self._sweep(known_ns)
         copied = self._copied(face, of, known_ns)
         placed = copied or self._told(face, of, sign, known_ns, house or UNKNOWN_PUBLISHER)
         for told, text in ((self._titles, face.title), (self._ledes, face.lede)):
@@ -84,7 +92,24 @@ class Novelty:
         return None
 
     def _live(self, told: tuple[int, str] | None, known_ns: int) -> tuple[int, str] | None:
-        return told if told and self._stories[told[0]].known_ns >= known_ns - self._window else None
+        story = self._stories.get(told[0]) if told else None
+        return told if story and story.known_ns >= known_ns - self._window else None
+
+    def _sweep(self, known_ns: int) -> None:
+        """Forget what no later document can be compared with; nothing that is placed later depends on when."""
+        since, self._swept_ns = known_ns - self._window, known_ns
+        gone = [cluster for cluster, story in self._stories.items() if story.known_ns < since]
+        words = {word for cluster in gone for word in self._stories.pop(cluster).face.words}
+        for word in words:
+            left = [cluster for cluster in self._by_word[word] if cluster in self._stories]
+            if left:
+                self._by_word[word] = left
+            else:
+                del self._by_word[word]
+        for told in (self._titles, self._ledes):
+            for text in [text for text, (cluster, _) in told.items() if cluster not in self._stories]:
+                del told[text]
+        self._rarity.sweep(known_ns)
 
     def _told(self, face: Facts, assets: frozenset[int], sign: int, known_ns: int, house: str) -> Placed:
         """The story that the document most probably echoes, or a new one."""
@@ -93,7 +118,7 @@ class Novelty:
         candidates, rarity = self._candidates(face, assets, known_ns)
         for cluster in candidates:
             story = self._stories[cluster]
-            if opposed(story.face, face, self._signs[cluster], sign):
+            if opposed(story.face, face, story.sign, sign):
                 continue
             one_house = house == story.house != UNKNOWN_PUBLISHER
             pair = compare(story.face, face, rarity, known_ns - story.known_ns, one_house)
@@ -103,7 +128,7 @@ class Novelty:
             if sure > surest:
                 best, surest = cluster, sure
         if best >= 0 and surest >= self._echo_from:
-            self._signs[best] = self._signs[best] or sign
+            self._stories[best].sign = self._stories[best].sign or sign
             return self._join(best, house, assets, max(surest, *nearest.values()))
         return self._open(face, assets, sign, known_ns, house, nearest)
 
@@ -118,9 +143,8 @@ class Novelty:
     def _open(
         self, face: Facts, assets: frozenset[int], sign: int, known_ns: int, house: str, nearest: dict[int, float]
     ) -> Placed:
-        cluster = len(self._stories)
-        self._stories.append(_Story(known_ns, face, house, set(assets)))
-        self._signs.append(sign)
+        cluster, self._opened = self._opened, self._opened + 1
+        self._stories[cluster] = _Story(known_ns, face, house, set(assets), sign)
         for word in face.words:
             self._by_word.setdefault(word, []).append(cluster)
         novelty = {asset: max(self._floor, 1.0 - similarity) for asset, similarity in nearest.items()}
@@ -147,3 +171,27 @@ class Novelty:
         chosen = sorted(sorted(about, key=lambda cluster: (-shared[cluster], cluster))[:_COMPARED])
         words = frozenset[str]().union(*(self._stories[cluster].face.words for cluster in chosen))
         return chosen, rarity | self._rarity.of(words - face.words, known_ns)
+
+    def memory(self) -> dict[str, Any]:
+        """All that is remembered, as msgspec can say it; `remember` takes it back."""
+        stories = [
+            [cluster, one.known_ns, one.face, one.house, sorted(one.assets), one.sign]
+            for cluster, one in self._stories.items()
+        ]
+        told = [self._titles, self._ledes]
+        return {"stories": stories, "opened": self._opened, "swept_ns": self._swept_ns,
+                "told": [[[text, *at] for text, at in one.items()] for one in told],
+                "rarity": self._rarity.memory()}  # fmt: skip
+
+    def remember(self, memory: dict[str, Any]) -> None:
+        """Go on from what another of the same parameters remembered."""
+        self._stories, self._by_word = {}, {}
+        for cluster, known_ns, face, house, assets, sign in memory["stories"]:
+            story = self._stories[cluster] = _Story(known_ns, msgspec.convert(face, Facts), house, set(assets), sign)
+            for word in story.face.words:
+                self._by_word.setdefault(word, []).append(cluster)
+        self._opened, self._swept_ns = memory["opened"], memory["swept_ns"]
+        for one, rows in zip((self._titles, self._ledes), memory["told"], strict=True):
+            one.clear()
+            one.update((text, (cluster, house)) for text, cluster, house in rows)
+        self._rarity.remember(memory["rarity"])

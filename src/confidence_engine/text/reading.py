@@ -12,7 +12,7 @@ if that says more. An archive's "titles" may be ledes cut short; they are read a
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Final, NamedTuple
+from typing import Annotated, Any, Final, NamedTuple
 
 import numpy as np
 
@@ -35,6 +35,7 @@ __all__ = [
     "ROW",
     "SILENT",
     "TWICE",
+    "Listener",
     "Params",
     "Readings",
     "Verdict",
@@ -48,6 +49,9 @@ EMPTY: Final = "has no words"
 NAMES_NO_ASSET: Final = "names no asset of the universe"
 SILENT: Final = "the reader cannot tell its direction"
 TWICE: Final = "the same item twice"
+
+ID_MEMORY_NS: Final = 60 * DAY_NS
+"""An item that comes again after so long counts as a new one; a feed repeats its items for days, not for months."""
 
 MARKET_STORIES: Final = 1 << 40
 """Ids of stories about a whole market stand above those about assets."""
@@ -116,6 +120,131 @@ class Readings(NamedTuple):
         return rows["published_ns"], rows["known_ns"], rows["underlying"], rows["publisher"], reading  # type: ignore[return-value]
 
 
+class Listener:
+    """Reads documents as they become known, in stretches of any length: the same rows however they are cut.
+
+    `news_lag_ns` is added to a publisher's stamp where nobody recorded when the item was first seen;
+    `asset_of_symbol` maps an instrument's symbol to the name of its underlying.
+    """
+
+    def __init__(
+        self, underlyings: Sequence[Underlying], reader: Reader, params: Params, news_lag_ns: int,
+        asset_of_symbol: Mapping[str, str],
+    ) -> None:  # fmt: skip
+        self._reader, self._params, self._lag_ns = reader, params, news_lag_ns
+        self._linker = Linker(underlyings)
+        index_of = {one.name: index for index, one in enumerate(underlyings)}
+        self._assets = {symbol: index_of[name] for symbol, name in asset_of_symbol.items() if name in index_of}
+        self._markets = frozenset(index for index, one in enumerate(underlyings) if one.market)
+        alike = params.cluster_window_ns, params.echo_from, params.novelty_floor, params.rarity_half_life_ns
+        self._stories = Novelty(*alike)
+        self._market = Novelty(*alike)  # what is said of the market makes no word of an asset's common
+        self._publishers: dict[str, int] = {}
+        self._ids: dict[str, int] = {}
+        self._forgot_ns = 0
+        self._heard = self._clusters = self._capped = 0
+
+    @property
+    def publishers(self) -> list[str]:
+        """Publishers in the order in which they were first heard."""
+        return list(self._publishers)
+
+    def hear(self, documents: Sequence[Document], known_ns: int | None = None) -> Readings:
+        """Readings of the next documents, none known before those heard earlier; indices count all that were heard.
+
+        `known_ns` is when all of these became known; None: each when its own times say.
+        """
+        ordered = sorted(documents, key=lambda one: _order(one, self._lag_ns))
+        at = [known_at(one, self._lag_ns) if known_ns is None else known_ns for one in ordered]
+        known = np.array(at, np.int64)
+        mentions, reasons = self._relevant(ordered, known)
+        readings = _read(ordered, [i for i, found in enumerate(mentions) if found], self._reader, self._params)
+        for i, (reading, _) in readings.items():
+            if reading.certainty < self._params.min_certainty:
+                reasons[i], mentions[i] = SILENT, ()
+        verdicts = [
+            Verdict(bool(found), why, found, *readings.get(i, (None, "")))
+            for i, (found, why) in enumerate(zip(mentions, reasons, strict=True))
+        ]
+        rows = self._rows(ordered, verdicts, known)
+        self._heard += len(ordered)
+        self._capped += sum(len(one.title) > MAX_CHARS or len(one.text) > MAX_CHARS for one in ordered)
+        return Readings(rows, ordered, verdicts, self.publishers, self._clusters, self._capped)
+
+    def memory(self) -> dict[str, Any]:
+        """All that later readings depend on, as msgspec can say it."""
+        return {
+            "stories": self._stories.memory(), "market": self._market.memory(), "publishers": self.publishers,
+            "ids": list(self._ids.items()), "forgot_ns": self._forgot_ns,
+            "counts": [self._heard, self._clusters, self._capped],
+        }  # fmt: skip
+
+    def remember(self, memory: dict[str, Any]) -> None:
+        """Go on from what another listener of the same parameters remembered."""
+        self._stories.remember(memory["stories"])
+        self._market.remember(memory["market"])
+        self._publishers = {name: k for k, name in enumerate(memory["publishers"])}
+        self._ids = dict(memory["ids"])
+        self._forgot_ns = memory["forgot_ns"]
+        self._heard, self._clusters, self._capped = memory["counts"]
+
+    def _relevant(
+        self, ordered: Sequence[Document], known: np.ndarray
+    ) -> tuple[list[tuple[Mention, ...]], list[str]]:  # fmt: skip
+        """For each document its assets, or none and the reason."""
+        mentions: list[tuple[Mention, ...]] = []
+        reasons: list[str] = []
+        p = self._params
+        for one, at in zip(ordered, known.tolist(), strict=True):
+            self._forget_ids(at)
+            found: tuple[Mention, ...] = ()
+            reason = ""
+            if one.id in self._ids:
+                reason = TWICE
+            elif not normalised(one.title) and not normalised(one.text):
+                reason = EMPTY
+            else:
+                shares = p.body_relevance, p.declared_relevance, p.sharing
+                found = tuple(link(one, self._linker, self._assets, *shares))
+                reason = "" if found else NAMES_NO_ASSET
+            self._ids[one.id] = at
+            mentions.append(found)
+            reasons.append(reason)
+        return mentions, reasons
+
+    def _forget_ids(self, now_ns: int) -> None:
+        """Items that nobody has sent again for a long time; looked for once a day, at times that items alone set."""
+        if now_ns // DAY_NS > self._forgot_ns // DAY_NS:
+            self._forgot_ns = now_ns
+            self._ids = {one: at for one, at in self._ids.items() if at >= now_ns - ID_MEMORY_NS}
+
+    def _rows(self, ordered: Sequence[Document], verdicts: Sequence[Verdict], known: np.ndarray) -> np.ndarray:
+        """Rows with story and publisher numbers."""
+        accepted = [i for i, verdict in enumerate(verdicts) if verdict.accepted]
+        first: dict[str, int] = {}
+        for i in accepted:
+            first.setdefault(ordered[i].publisher or UNKNOWN_PUBLISHER, int(known[i]))
+        for name in sorted(first.keys() - self._publishers.keys(), key=lambda name: (first[name], name)):
+            self._publishers[name] = len(self._publishers)
+        rows: list[tuple[float, ...]] = []
+        for i in accepted:
+            one, verdict = ordered[i], verdicts[i]
+            assert verdict.reading is not None
+            polarity, certainty = verdict.reading.polarity, verdict.reading.certainty
+            sign = 0 if abs(polarity) < self._params.direction_band else 1 if polarity > 0 else -1
+            about = [m.underlying for m in verdict.mentions]
+            apart = self._markets.issuperset(about)
+            stories = self._market if apart else self._stories
+            placed = stories.place(facts(one.title, one.text), about, sign, int(known[i]), one.publisher)
+            cluster = placed.cluster + apart * MARKET_STORIES
+            self._clusters += placed.opened
+            for m in verdict.mentions:
+                row = (self._heard + i, m.underlying, int(known[i]), one.published_ns, polarity, certainty)
+                told = placed.novelty[m.underlying], m.relevance, cluster, self._publishers[placed.house]
+                rows.append((*row, *told))
+        return np.array(rows, ROW) if rows else np.zeros(0, ROW)
+
+
 def read_documents(
     documents: Sequence[Document],
     underlyings: Sequence[Underlying],
@@ -124,26 +253,8 @@ def read_documents(
     news_lag_ns: int,
     asset_of_symbol: Mapping[str, str],
 ) -> Readings:
-    """Readings of all documents; the same for every order of `documents`.
-
-    `news_lag_ns` is added to a publisher's stamp where nobody recorded when the item was first seen;
-    `asset_of_symbol` maps an instrument's symbol to the name of its underlying.
-    """
-    ordered = sorted(documents, key=lambda one: _order(one, news_lag_ns))
-    mentions, reasons = _relevant(ordered, underlyings, params, asset_of_symbol)
-    readings = _read(ordered, [i for i, found in enumerate(mentions) if found], reader, params)
-    for i, (reading, _) in readings.items():
-        if reading.certainty < params.min_certainty:
-            reasons[i], mentions[i] = SILENT, ()
-    verdicts = [
-        Verdict(bool(found), why, found, *readings.get(i, (None, "")))
-        for i, (found, why) in enumerate(zip(mentions, reasons, strict=True))
-    ]
-    known = np.array([known_at(one, news_lag_ns) for one in ordered], np.int64)
-    markets = frozenset(index for index, one in enumerate(underlyings) if one.market)
-    rows, publishers, clusters = _rows(ordered, verdicts, known, params, markets)
-    capped = sum(len(one.title) > MAX_CHARS or len(one.text) > MAX_CHARS for one in ordered)
-    return Readings(rows, ordered, verdicts, publishers, clusters, capped)
+    """Readings of all documents at once, the same for every order of `documents`; arguments as of Listener."""
+    return Listener(underlyings, reader, params, news_lag_ns, asset_of_symbol).hear(documents)
 
 
 def _order(one: Document, lag_ns: int) -> tuple[object, ...]:
@@ -153,35 +264,6 @@ def _order(one: Document, lag_ns: int) -> tuple[object, ...]:
     """
     nobody = one.publisher in ("", UNKNOWN_PUBLISHER)
     return (known_at(one, lag_ns), one.published_ns, nobody, one.id, one.publisher, one.title, one.text, one.symbols)
-
-
-def _relevant(
-    ordered: Sequence[Document],
-    underlyings: Sequence[Underlying],
-    params: Params,
-    asset_of_symbol: Mapping[str, str],
-) -> tuple[list[tuple[Mention, ...]], list[str]]:
-    """For each document its assets, or none and the reason."""
-    linker = Linker(underlyings)
-    index_of = {one.name: index for index, one in enumerate(underlyings)}
-    assets = {symbol: index_of[name] for symbol, name in asset_of_symbol.items() if name in index_of}
-    mentions: list[tuple[Mention, ...]] = []
-    reasons: list[str] = []
-    ids: set[str] = set()
-    for one in ordered:
-        found: tuple[Mention, ...] = ()
-        reason = ""
-        if one.id in ids:
-            reason = TWICE
-        elif not normalised(one.title) and not normalised(one.text):
-            reason = EMPTY
-        else:
-            found = tuple(link(one, linker, assets, params.body_relevance, params.declared_relevance, params.sharing))
-            reason = "" if found else NAMES_NO_ASSET
-        ids.add(one.id)
-        mentions.append(found)
-        reasons.append(reason)
-    return mentions, reasons
 
 
 def _read(
@@ -196,38 +278,3 @@ def _read(
         if reading.certainty > found[i][0].certainty:
             found[i] = (reading, lede)
     return found
-
-
-def _rows(
-    ordered: Sequence[Document],
-    verdicts: Sequence[Verdict],
-    known: np.ndarray,
-    params: Params,
-    markets: frozenset[int],
-) -> tuple[np.ndarray, list[str], int]:
-    """Rows with story and publisher numbers, the publishers, and the number of stories."""
-    accepted = [i for i, verdict in enumerate(verdicts) if verdict.accepted]
-    first: dict[str, int] = {}
-    for i in accepted:
-        first.setdefault(ordered[i].publisher or UNKNOWN_PUBLISHER, int(known[i]))
-    publishers = sorted(first, key=lambda name: (first[name], name))
-    number = {name: index for index, name in enumerate(publishers)}
-    alike = params.cluster_window_ns, params.echo_from, params.novelty_floor, params.rarity_half_life_ns
-    assets, market = Novelty(*alike), Novelty(*alike)  # what is said of the market makes no word of an asset's common
-    rows: list[tuple[float, ...]] = []
-    clusters = 0
-    for i in accepted:
-        one, verdict = ordered[i], verdicts[i]
-        assert verdict.reading is not None
-        polarity, certainty = verdict.reading.polarity, verdict.reading.certainty
-        sign = 0 if abs(polarity) < params.direction_band else 1 if polarity > 0 else -1
-        about = [m.underlying for m in verdict.mentions]
-        apart = markets.issuperset(about)
-        stories = market if apart else assets
-        placed = stories.place(facts(one.title, one.text), about, sign, int(known[i]), one.publisher)
-        cluster = placed.cluster + apart * MARKET_STORIES
-        clusters += placed.opened
-        for m in verdict.mentions:
-            row = (i, m.underlying, int(known[i]), one.published_ns, polarity, certainty)
-            rows.append((*row, placed.novelty[m.underlying], m.relevance, cluster, number[placed.house]))
-    return np.array(rows, ROW) if rows else np.zeros(0, ROW), publishers, clusters

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
-from typing import Final
+from typing import Any, Final
 
 __all__ = ["Rarity", "alike"]
 
@@ -23,6 +23,8 @@ _MOST: Final = 7.0
 """So that a dense stream of items does not make every word tell more: ln 1100."""
 _IMAGINED: Final = 30.0
 """Items that count as seen before the first; each common word stands in a tenth of them."""
+_FADED: Final = 2.0**-30
+"""A word whose count has faded to this is as good as never seen."""
 
 
 class Rarity:
@@ -50,6 +52,21 @@ class Rarity:
             seen = self._now(word, now_ns) + (0.1 * _IMAGINED if word in self._common else 0.0)
             found[word] = min(_MOST, max(_LEAST, math.log(top / (seen + 1.0))))
         return found
+
+    def sweep(self, now_ns: int) -> None:
+        """Forget words whose counts have faded away."""
+        for word in [word for word in self._seen if self._now(word, now_ns) < _FADED]:
+            del self._seen[word]
+
+    def memory(self) -> dict[str, Any]:
+        """All counts, as plain values."""
+        seen = [[word, *held] for word, held in self._seen.items()]
+        return {"items": self._items, "since": self._since, "seen": seen}
+
+    def remember(self, memory: dict[str, Any]) -> None:
+        """Go on from counts that `memory` told."""
+        self._items, self._since = memory["items"], memory["since"]
+        self._seen = {word: (count, at) for word, count, at in memory["seen"]}
 
     def _now(self, word: str, now_ns: int) -> float:
         held = self._seen.get(word)
