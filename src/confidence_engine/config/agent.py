@@ -34,7 +34,9 @@ if TYPE_CHECKING:
     from confidence_engine.text.reading import Params as TextParams
     from confidence_engine.venues.sim import Params as SimParams
 
-__all__ = ["SECRETS", "SECTIONS", "Agent", "Config", "load", "secret", "secrets_shown"]
+__all__ = [
+    "DERIVED", "REPEATED", "SECRETS", "SECTIONS", "Agent", "Config", "built", "load", "secret", "secrets_shown",
+]  # fmt: skip
 
 EVIDENCE: Final = ("news", "score")
 """Kinds of evidence an agent may act on."""
@@ -142,15 +144,19 @@ def load(path: Path) -> Config:
     for stage, key, section in REPEATED:
         if leaf := leaves.get(("kernel", stage, key_of(key))):
             raise ConfigError(f"{leaf.at}: [kernel.{stage}] {key_of(key)} follows from [{section}]; set it there")
-    universe = _universe(path, leaves)
-    built = {section: build(params, leaves, (section,)) for section, params in declared.items()}
+    return built(path, leaves, _universe(path, leaves))
+
+
+def built(path: Path, leaves: dict[Spot, Leaf], universe: Universe) -> Config:
+    """The config of checked keys: what follows from others is set, what contradicts is refused. Raises ConfigError."""
+    parts = {section: build(_declared(target), leaves, (section,)) for section, target in SECTIONS.items()}
     for stage, key, _, rule in DERIVED:
-        ruled = getattr(built["kernel"], stage)._replace(**{key: rule(built["agent"])})
-        built["kernel"] = built["kernel"]._replace(**{stage: ruled})
+        ruled = getattr(parts["kernel"], stage)._replace(**{key: rule(parts["agent"])})
+        parts["kernel"] = parts["kernel"]._replace(**{stage: ruled})
     for stage, key, section in REPEATED:
-        same = getattr(built["kernel"], stage)._replace(**{key: getattr(built[section], key)})
-        built["kernel"] = built["kernel"]._replace(**{stage: same})
-    config = Config(path=path, universe=universe, **built)
+        same = getattr(parts["kernel"], stage)._replace(**{key: getattr(parts[section], key)})
+        parts["kernel"] = parts["kernel"]._replace(**{stage: same})
+    config = Config(path=path, universe=universe, **parts)
     _agree(config, leaves)
     return config
 

@@ -7,16 +7,26 @@ have been known, so a feed without faults and a replay see the same.
 
 from __future__ import annotations
 
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
+import msgspec
 import numpy as np
 
+from confidence_engine.domain.command import Command
 from confidence_engine.domain.document import Document
+from confidence_engine.domain.errors import JournalDamaged
+from confidence_engine.domain.trading import SESSION_ROW
+from confidence_engine.feeds.clean import BAR_ROW, CORPORATE_ROW, FUNDING_ROW, SCORE_ROW
 
-__all__ = ["BARS", "CORPORATE", "DOCUMENTS", "FUNDING", "SCORES", "SESSIONS", "Delivery"]
+__all__ = [
+    "BARS", "CORPORATE", "DOCUMENTS", "FUNDING", "SCORES", "SESSIONS", "Delivery", "Moment", "packed", "unpacked",
+]  # fmt: skip
 
 BARS, FUNDING, SCORES, SESSIONS, CORPORATE, DOCUMENTS = "bars", "funding", "scores", "sessions", "corporate", "news"
 KINDS: Final = (BARS, FUNDING, SCORES, SESSIONS, CORPORATE, DOCUMENTS)
+_ROWS: Final = {
+    BARS: BAR_ROW, FUNDING: FUNDING_ROW, SCORES: SCORE_ROW, SESSIONS: SESSION_ROW, CORPORATE: CORPORATE_ROW,
+}  # fmt: skip
 
 
 class Delivery(NamedTuple):
@@ -31,3 +41,52 @@ class Delivery(NamedTuple):
     key: str
     rows: np.ndarray | None = None
     documents: tuple[Document, ...] = ()
+
+
+class Moment(NamedTuple):
+    """All that came at one time of the receiving clock; nothing at all where only time passed."""
+
+    at_ns: int
+    said: tuple[Delivery, ...] = ()
+    commands: tuple[Command, ...] = ()
+
+
+def packed(moment: Moment) -> bytes:
+    """A moment as bytes, without the words of its documents and commands, of which only the number is told."""
+    said: dict[str, tuple[list[str], list[int], list[bytes]]] = {}
+    documents = 0
+    for one in moment.said:
+        documents += len(one.documents)
+        if one.rows is not None:
+            keys, counts, rows = said.setdefault(one.kind, ([], [], []))
+            keys.append(one.key)
+            counts.append(len(one.rows))
+            rows.append(one.rows.tobytes())
+    told = [(kind, keys, counts, b"".join(rows)) for kind, (keys, counts, rows) in said.items()]
+    return msgspec.msgpack.encode((moment.at_ns, told, documents, len(moment.commands)))
+
+
+class Told(NamedTuple):
+    """A packed moment: the documents and commands that belong to it are kept elsewhere, and so many."""
+
+    at_ns: int
+    said: tuple[Delivery, ...]
+    documents: int
+    commands: int
+
+
+def unpacked(data: bytes) -> Told:
+    """What `packed` made. Raises JournalDamaged for other bytes."""
+    form = tuple[int, list[tuple[str, list[str], list[int], bytes]], int, int]
+    try:
+        at_ns, told, documents, commands = msgspec.msgpack.decode(data, type=form)
+        said: list[Delivery] = []
+        for kind, keys, counts, body in told:
+            layout: np.dtype[Any] = _ROWS[kind]
+            rows, at = np.frombuffer(body, layout), 0
+            for key, count in zip(keys, counts, strict=True):
+                said.append(Delivery(at_ns, kind, key, rows[at : at + count]))
+                at += count
+    except (msgspec.DecodeError, KeyError, ValueError) as error:
+        raise JournalDamaged(f"a delivery cannot be read: {error}") from error
+    return Told(at_ns, tuple(said), documents, commands)

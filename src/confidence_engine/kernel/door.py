@@ -50,7 +50,7 @@ from confidence_engine.domain.event import (
     signal_relevance,
 )
 from confidence_engine.domain.jit import stage
-from confidence_engine.domain.order import CMD_FLATTEN, CMD_HALT, CMD_LIMIT, CMD_RESUME
+from confidence_engine.domain.order import CMD_FLATTEN, CMD_HALT, CMD_LIMIT, CMD_RESUME, CMD_STAND_DOWN
 from confidence_engine.kernel import session
 
 __all__ = ["sound"]
@@ -81,7 +81,8 @@ def sound(s, event):
         return event.asset < h.n_assets and _corporate(s.asset[event.asset], event)
     if kind == COMMAND:
         code = command_code(event)
-        return code == CMD_HALT or code == CMD_RESUME or code == CMD_FLATTEN or code == CMD_LIMIT
+        entries = code == CMD_HALT or code == CMD_RESUME or code == CMD_STAND_DOWN
+        return entries or code == CMD_FLATTEN or code == CMD_LIMIT
     return True
 
 

@@ -68,7 +68,7 @@ def review(s, i, out):
 
 @stage
 def obey(s, i, out):
-    """Under a halt what is left of entries is given up at once; an order to flatten leaves at market as well."""
+    """Told to halt or to stand down, what is left of entries is given up; an order to flatten leaves at market too."""
     b = s.book[i]
     if s.head[0].halted & HALT_FLATTEN and b.lots != 0 and b.exit_id == 0:
         orders.reduce(s, i, out, WHY_FLATTEN)

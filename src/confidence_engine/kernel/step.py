@@ -43,10 +43,11 @@ from confidence_engine.domain.event import (
     SYNTHETIC,
     TIMER,
     bar_close,
+    command_code,
     timer_is_grid,
 )
 from confidence_engine.domain.jit import stage
-from confidence_engine.domain.order import WHY_REVERSED
+from confidence_engine.domain.order import CMD_STAND_DOWN, WHY_REVERSED
 from confidence_engine.domain.units import HOUR_NS
 from confidence_engine.kernel import (
     algos,
@@ -183,7 +184,7 @@ def _obey(s, event, out):
     """An operator's command takes effect with the event, not with the next timer."""
     h = s.head[0]
     risk.command(s, event)
-    if h.halted != 0:
+    if h.halted != 0 or command_code(event) == CMD_STAND_DOWN:
         for i in range(h.n_assets):
             exits.obey(s, i, out)
 
