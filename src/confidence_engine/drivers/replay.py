@@ -21,9 +21,10 @@ from confidence_engine.domain.instrument import CLASSES, Instrument, Underlying,
 from confidence_engine.domain.params import params_record
 from confidence_engine.domain.ports import Reader
 from confidence_engine.domain.record import EQUITY, MARKED
-from confidence_engine.domain.units import DAY_NS, format_time
+from confidence_engine.domain.units import DAY_NS
 from confidence_engine.drivers.loop import run
 from confidence_engine.drivers.sources import Sources
+from confidence_engine.drivers.stretch import halted
 from confidence_engine.feeds.assemble import (
     Piece,
     Tape,
@@ -35,7 +36,7 @@ from confidence_engine.feeds.assemble import (
     score_piece,
     session_piece,
 )
-from confidence_engine.kernel.out import STATUS_NAMES, Out, clear, new_out
+from confidence_engine.kernel.out import Out, clear, new_out
 from confidence_engine.kernel.params import Params
 from confidence_engine.kernel.state import State, new_state
 from confidence_engine.text.reading import Readings, read_documents
@@ -161,7 +162,7 @@ def play(
         stop, first = min(at + 65_536, len(events)), int(state.head[0].steps)
         done = run(state, venue, events[:stop], at, *records, out)
         if out.head[0].status:
-            raise KernelHalted(_halted(out.head[0], events))
+            raise KernelHalted(halted(out.head[0], events))
         if keep is not None:
             kept = time.process_time()
             keep(first, events[at:done], out)
@@ -217,9 +218,3 @@ def _last_marks(state: State) -> np.ndarray:
     rows["event"], rows["ts_ns"], rows["asset"] = state.head[0].steps - 1, state.head[0].now_ns, held
     rows["lots"], rows["price"] = book["lots"][held], book["mark_price"][held]
     return rows
-
-
-def _halted(head: Any, events: np.ndarray) -> str:
-    event = events[min(int(head.where), len(events) - 1)]
-    why = STATUS_NAMES.get(int(head.status), f"status {head.status}")
-    return f"the kernel stopped at event {head.where}, known {format_time(int(event['ts_known']))}: {why}"

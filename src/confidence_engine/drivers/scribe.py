@@ -20,7 +20,7 @@ from confidence_engine.config import Config
 from confidence_engine.domain.decision import DECISION
 from confidence_engine.domain.document import known_at
 from confidence_engine.domain.errors import JournalDamaged
-from confidence_engine.domain.event import EVENT, EVENT_SCHEMA
+from confidence_engine.domain.event import EVENT_SCHEMA
 from confidence_engine.domain.instrument import Instrument
 from confidence_engine.domain.order import INTENT
 from confidence_engine.domain.record import ENTRY, EQUITY, LESSON, MARKED
@@ -29,6 +29,7 @@ from confidence_engine.drivers.replay import Result, told_about
 from confidence_engine.drivers.revision import code_revision
 from confidence_engine.drivers.snapshot import snapshot
 from confidence_engine.drivers.sources import Sources
+from confidence_engine.drivers.stretch import stretch_of
 from confidence_engine.feeds.assemble import Streams, Window
 from confidence_engine.journal import kinds
 from confidence_engine.journal.epoch import Program
@@ -39,16 +40,11 @@ from confidence_engine.kernel.out import Out
 from confidence_engine.kernel.state import STATE_SCHEMA
 from confidence_engine.text.reading import Readings, Verdict
 
-__all__ = ["LAYOUTS", "Scribe", "begin", "program", "stepped", "upgrade"]
+__all__ = ["LAYOUTS", "Scribe", "begin", "program", "told_of", "upgrade"]
 
 LAYOUTS: Final[dict[str, np.dtype[Any]]] = {
     "DECISION": DECISION, "INTENT": INTENT, "ENTRY": ENTRY, "EQUITY": EQUITY, "MARKED": MARKED, "LESSON": LESSON,
 }  # fmt: skip
-_ROWS: Final = (
-    (kinds.LESSON, "lessons", "ts_ns"), (kinds.DECISION, "decisions", "ts_ns"), (kinds.INTENT, "intents", "ts_ns"),
-    (kinds.ENTRY, "entries", "ts_known"), (kinds.EQUITY, "equities", "ts_ns"), (kinds.MARKED, "marks", "ts_ns"),
-)  # fmt: skip
-"""Kind, array of the output, field of its time; of one event they stand in this order."""
 
 
 def begin(
@@ -104,16 +100,6 @@ def _described(layout: np.dtype[Any]) -> Iterator[tuple[str, str]]:
         yield name, layout[name].str
 
 
-def stepped(first: int, events: np.ndarray, out: Out) -> np.ndarray:
-    """EVENT of a stretch in the order stepped: what was stored with what the venue said among it."""
-    n = int(out.head[0].heard)
-    both = np.zeros(len(events) + n, EVENT)
-    said = np.zeros(len(both), bool)
-    said[out.heard_at[:n] - first] = True
-    both[said], both[~said] = out.heard[:n], events
-    return both
-
-
 class Scribe:
     """Writes one replayed run: hand `keep` to `replay.play`, then call `end`."""
 
@@ -126,26 +112,20 @@ class Scribe:
 
     def keep(self, first: int, events: np.ndarray, out: Out) -> None:
         """One stretch becomes blocks of the journal. Raises JournalUnwritable."""
-        both = stepped(first, events, out)
-        if self.journal.put_events(both) != first:
+        made = stretch_of(first, events, out)
+        if self.journal.put_events(made.events) != first:
             raise ValueError(f"the journal stands at event {self.journal.next_event}, the run at {first}")
-        last = first + len(both) - 1
-        known = both["ts_known"]
-        rows: list[tuple[int, int, int, int, bytes, Any]] = []
-        while self._written < len(self._documents) and len(both) and self._documents[self._written][0] <= known[-1]:
+        known = made.events["ts_known"]
+        rows: list[tuple[int, int, int, int, bytes, Any]] = [
+            (one.event, 0, one.kind, one.ts_ns, one.body, None) for one in made.rows
+        ]
+        while self._written < len(self._documents) and len(known) and self._documents[self._written][0] <= known[-1]:
             at, said = self._documents[self._written]
             rows.append((first + int(np.searchsorted(known, at)), -1, kinds.DOCUMENT, at, b"", said))
             self._written += 1
-        for order, (kind, name, stamp) in enumerate(_ROWS):
-            of = getattr(out, name)[: getattr(out.head[0], name)]
-            at_event = out.decided_at[: len(of)] if kind == kinds.DECISION else of["event"]
-            rows += [
-                (int(event), order, kind, int(ts), body.tobytes(), None)
-                for event, ts, body in zip(at_event, of[stamp], of, strict=True)
-            ]
         rows.sort(key=lambda row: row[:2])
         for event, _, kind, ts_ns, body, said in rows:
-            self.journal.put(kind, min(event, last), ts_ns, body, said)
+            self.journal.put(kind, min(event, made.last), ts_ns, body, said)
         self.journal.commit()
 
     def end(self, result: Result, why: str) -> None:
@@ -166,15 +146,22 @@ class Scribe:
 
 def _documents(config: Config, sources: Sources, readings: Readings) -> Iterator[tuple[int, dict[str, Any]]]:
     """(known at, payload) of every document the text stage saw, in the order in which it saw them."""
+    told = told_of(config, readings, 0)
+    for document, said in zip(readings.documents, told, strict=True):
+        yield known_at(document, config.timing.news_lag_ns), said
+
+
+def told_of(config: Config, readings: Readings, first: int) -> list[dict[str, Any]]:
+    """What a journal keeps of each document, `first` being the number of those heard before."""
     names = [one.name for one in config.universe.underlyings]
     heard: dict[int, list[dict[str, Any]]] = {}
     for row in readings.rows:
         said = {name: row[name].item() for name in ("polarity", "certainty", "novelty", "relevance", "cluster")}
-        heard.setdefault(int(row["document"]), []).append({"underlying": names[row["underlying"]]} | said)
-    for k, (document, verdict) in enumerate(zip(readings.documents, readings.verdicts, strict=True)):
-        at = known_at(document, config.timing.news_lag_ns)
-        told = {"document": msgspec.to_builtins(document), "verdict": _verdict(verdict), "heard": heard.get(k, [])}
-        yield at, told
+        heard.setdefault(int(row["document"]) - first, []).append({"underlying": names[row["underlying"]]} | said)
+    return [
+        {"document": msgspec.to_builtins(document), "verdict": _verdict(verdict), "heard": heard.get(k, [])}
+        for k, (document, verdict) in enumerate(zip(readings.documents, readings.verdicts, strict=True))
+    ]
 
 
 def _verdict(verdict: Verdict) -> dict[str, Any]:

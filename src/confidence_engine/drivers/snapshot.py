@@ -1,5 +1,6 @@
 """State and venue as bytes: what a restart begins from, so that only the tail of a journal is stepped again.
 
+Beside them goes what the rim remembers (stories, streams, timers), as bytes that this file does not look into.
 A header in JSON describes every array by field name, so an array whose fields were reordered, or grew by fields that
 begin at zero, is read as it was meant; one that lost a field that still held something is refused. The last 32 bytes
 are the SHA-256 of all before them.
@@ -33,21 +34,23 @@ class _Header(msgspec.Struct, frozen=True):
     event_schema: int
     state_schema: int
     arrays: list[_Array]
+    memory: int = 0
 
 
-def snapshot(state: State, venue: Venue) -> bytes:
+def snapshot(state: State, venue: Venue, memory: bytes = b"") -> bytes:
     """All bytes of both, with their description and hash."""
     arrays = _arrays(state, venue)
     told = [_Array(name, one.shape, _fields(one.dtype)) for name, one in arrays]
-    header = msgspec.json.encode(_Header(EVENT_SCHEMA, STATE_SCHEMA, told))
+    header = msgspec.json.encode(_Header(EVENT_SCHEMA, STATE_SCHEMA, told, len(memory)))
     parts = [_MAGIC, len(header).to_bytes(8, "little"), header]
     parts += [np.ascontiguousarray(one).tobytes() for _, one in arrays]
+    parts.append(memory)
     body = b"".join(parts)
     return body + hashlib.sha256(body).digest()
 
 
-def restore(data: bytes, state: State, venue: Venue) -> None:
-    """Put a snapshot's values into a fresh state and venue of the same run.
+def restore(data: bytes, state: State, venue: Venue) -> bytes:
+    """Put a snapshot's values into a fresh state and venue of the same run; returns the memory kept beside them.
 
     Raises JournalDamaged where the bytes are not a whole snapshot, are of another event schema, or hold something
     that there is no place for.
@@ -71,6 +74,7 @@ def restore(data: bytes, state: State, venue: Venue) -> None:
         _put(one.name, found, places.pop(one.name, None))
     if places:
         raise JournalDamaged(f"the snapshot holds no {', '.join(sorted(places))}")
+    return body[at : at + header.memory]
 
 
 def _put(name: str, found: np.ndarray, place: np.ndarray | None) -> None:

@@ -10,22 +10,23 @@ from __future__ import annotations
 from typing import Final
 
 __all__ = [
-    "CHECKPOINT", "COMMAND", "DECISION", "DOCUMENT", "ENDED", "ENTRY", "EQUITY", "GENESIS", "HEARTBEAT", "INSTRUMENT",
-    "INTENT", "KIND_NAMES", "LESSON", "MARKED", "PARAMS", "RECOVERED", "RETIRED", "ROWS", "STREAM", "UPGRADE",
-    "VENUE",
+    "CHECKPOINT", "COMMAND", "DECISION", "DELIVERY", "DOCUMENT", "ENDED", "ENTRY", "EQUITY", "GENESIS", "HEARTBEAT",
+    "INSTRUMENT", "INTENT", "KIND_NAMES", "LESSON", "MARKED", "PARAMS", "RECOVERED", "RESUMED", "RETIRED", "ROWS",
+    "STREAM", "UPGRADE", "VENUE",
 ]  # fmt: skip
 
 GENESIS, PARAMS, INSTRUMENT, STREAM, UPGRADE = 1, 2, 3, 4, 5
-DOCUMENT = 10
+DOCUMENT, DELIVERY = 10, 11
 DECISION, INTENT, ENTRY, EQUITY, MARKED, LESSON = 20, 21, 22, 23, 24, 25
 COMMAND, VENUE, HEARTBEAT = 30, 31, 32
-CHECKPOINT, RETIRED, RECOVERED, ENDED = 40, 41, 42, 43
+CHECKPOINT, RETIRED, RECOVERED, ENDED, RESUMED = 40, 41, 42, 43, 44
 
 KIND_NAMES: Final = {
     GENESIS: "genesis", PARAMS: "params", INSTRUMENT: "instrument", STREAM: "stream", UPGRADE: "upgrade",
-    DOCUMENT: "document", DECISION: "decision", INTENT: "intent", ENTRY: "entry", EQUITY: "equity",
-    MARKED: "marked", LESSON: "lesson", COMMAND: "command", VENUE: "venue", HEARTBEAT: "heartbeat",
+    DOCUMENT: "document", DELIVERY: "delivery", DECISION: "decision", INTENT: "intent", ENTRY: "entry",
+    EQUITY: "equity", MARKED: "marked", LESSON: "lesson", COMMAND: "command", VENUE: "venue", HEARTBEAT: "heartbeat",
     CHECKPOINT: "checkpoint", RETIRED: "retired", RECOVERED: "recovered", ENDED: "ended",
+    RESUMED: "resumed",
 }  # fmt: skip
 
 ROWS: Final = {

@@ -35,7 +35,7 @@ _T = TypeVar("_T")
 _FILE: Final = re.compile(r"[0-9]{8}\.seg|[0-9]+(\.[0-9]+)?\.snap")
 SNAPSHOTS: Final = "snapshots"
 _AT_A_TIME: Final = 20_000
-BULKY: Final = (kinds.DOCUMENT, kinds.DECISION, kinds.MARKED, kinds.LESSON)
+BULKY: Final = (kinds.DOCUMENT, kinds.DELIVERY, kinds.DECISION, kinds.MARKED, kinds.LESSON)
 """Kinds that are let go; of decisions only some, see `Sieve`."""
 _LIMITS: Final = sum(1 << bit for bit in LIMIT_GATES.values())
 
