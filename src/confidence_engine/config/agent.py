@@ -27,6 +27,7 @@ from confidence_engine.domain.params import Bound
 from confidence_engine.domain.units import DAY_NS, MINUTE_NS, SECOND_NS
 
 if TYPE_CHECKING:
+    from confidence_engine.config.live import Params as LiveParams
     from confidence_engine.domain.outcome import Params as OutcomeParams
     from confidence_engine.feeds.timing import Params as TimingParams
     from confidence_engine.journal.log import Params as JournalParams
@@ -35,7 +36,8 @@ if TYPE_CHECKING:
     from confidence_engine.venues.sim import Params as SimParams
 
 __all__ = [
-    "DERIVED", "REPEATED", "SECRETS", "SECTIONS", "Agent", "Config", "built", "load", "secret", "secrets_shown",
+    "ASIDE", "DERIVED", "REPEATED", "SECRETS", "SECTIONS", "Agent", "Config", "built", "load", "secret",
+    "secrets_shown",
 ]  # fmt: skip
 
 EVIDENCE: Final = ("news", "score")
@@ -69,8 +71,12 @@ SECTIONS: Final[dict[str, str]] = {
     "sim": "confidence_engine.venues.sim:Params",
     "outcome": "confidence_engine.domain.outcome:Params",
     "journal": "confidence_engine.journal.log:Params",
+    "live": "confidence_engine.config.live:Params",
 }
 """Section of the file -> where its parameters are declared. A new section is a line here and a field of Config."""
+
+ASIDE: Final = ("journal", "live")
+"""Sections that change no decision."""
 
 DERIVED: Final = (
     ("sizing", "real_money", "real_money", lambda agent: agent.real_money),
@@ -105,15 +111,16 @@ class Config(msgspec.Struct, frozen=True):
     sim: SimParams
     outcome: OutcomeParams
     journal: JournalParams
+    live: LiveParams
     universe: Universe
 
     @property
     def hash(self) -> str:
         """16 hex digits of SHA-256 over every resolved value that a decision could depend on.
 
-        The layout of the files does not enter, nor where the record is kept.
+        The layout of the files does not enter, nor where the record is kept and how a run is carried out.
         """
-        tree = {name: one for name, one in self.tree().items() if name != "journal"}
+        tree = {name: one for name, one in self.tree().items() if name not in ASIDE}
         return hashlib.sha256(msgspec.json.encode(tree, order="sorted")).hexdigest()[:16]
 
     def tree(self) -> dict[str, Any]:

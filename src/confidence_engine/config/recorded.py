@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from confidence_engine.config.agent import DERIVED, REPEATED, SECTIONS, Config, built
+from confidence_engine.config.agent import ASIDE, DERIVED, REPEATED, SECTIONS, Config, built
 from confidence_engine.config.source import Leaf, Spot
 from confidence_engine.config.universe import Universe
 from confidence_engine.config.values import key_of
@@ -27,7 +27,7 @@ def recorded(tree: Mapping[str, Any], wanted: str, where: Path) -> Config:
     """
     follow = {("kernel", stage, key_of(key)) for stage, key, *_ in (*DERIVED, *REPEATED)}
     follow |= {("kernel", stage, key) for stage, key, *_ in DERIVED}
-    values = {name: one for name, one in tree.items() if name in SECTIONS and name != "journal"}
+    values = {name: one for name, one in tree.items() if name in SECTIONS and name not in ASIDE}
     leaves = {spot: Leaf(value, where, 0) for spot, value in _leaves(values, ()) if spot not in follow}
     try:
         universe = msgspec.convert(tree["universe"], Universe)

@@ -23,6 +23,7 @@ from confidence_engine.domain.params import params_record
 from confidence_engine.domain.ports import Reader as TextReader
 from confidence_engine.domain.units import format_time
 from confidence_engine.drivers.checkpoint import Checkpoint, candidates, keep
+from confidence_engine.drivers.epochs import last_epoch
 from confidence_engine.drivers.intake import Intake, Taken, decoded, encoded
 from confidence_engine.drivers.replay import initial
 from confidence_engine.drivers.restep import Written, told_moments
@@ -100,6 +101,11 @@ class Agent:
         if (found := written.left()) is not None:
             raise JournalDamaged(f"{self.journal.place.folder}: {found}")
         return count
+
+    def works_on_entries(self) -> bool:
+        """Whether an entry still works at the venue, or is planned."""
+        book = self.state.book
+        return bool((book["entry_id"] != 0).any() or (book["plan_lots"] != 0).any())
 
     def counts(self) -> dict[str, Any]:
         """What was judged, degraded and refused since the epoch began."""
@@ -203,7 +209,7 @@ def start(place: Place, cast: Cast, *, clock: Callable[[], int], **options: Any)
     journal = begin(
         place, cast.config, cast.instruments, Streams(()), cast.window, "agent", cast.synthetic, clock=clock, **options
     )
-    return Agent(cast, journal, 0)
+    return Agent(cast, journal, 1)  # the genesis record is 0, the parameters follow it
 
 
 def go_on(place: Place, cast: Cast, *, clock: Callable[[], int], **options: Any) -> Agent:
@@ -215,9 +221,10 @@ def go_on(place: Place, cast: Cast, *, clock: Callable[[], int], **options: Any)
     journal = reopen(place, clock=clock, **options)
     reader = Reader(place, journal.disk)
     try:
-        agent = Agent(cast, journal, 0)
-        found = next(candidates(reader), None)
-        at = Checkpoint(0, 0, 0, -1, "") if found is None else found.at
+        epoch = last_epoch(reader)
+        agent = Agent(cast, journal, epoch.record)
+        found = next((one for one in candidates(reader) if one.at.epoch == epoch.record), None)
+        at = Checkpoint(epoch.event, epoch.record, epoch.record, -1, "") if found is None else found.at
         if found is not None:
             agent.restore(found.data)
         moments = told_moments(reader.records(kinds.DELIVERY, kinds.DOCUMENT, kinds.COMMAND, first=at.record))

@@ -32,6 +32,10 @@ class Feed(Protocol):
         """
         ...
 
+    def ready(self) -> Moment | None:
+        """The next moment where it has come already."""
+        ...
+
     def now_ns(self) -> int:
         """What the feed's clock shows."""
         ...
@@ -115,7 +119,7 @@ class PacedFeed:
         """What the feed's clock shows: never more than the next thing it has to say, never less than the last."""
         if self._speed <= 0:
             return self._last_ns
-        ran = self._begin_ns + int((self._wall() - self._began) * self._speed * 1e9)
+        ran = self._ran_ns()
         return max(self._last_ns, ran if self._next is None else min(ran, self._next.at_ns))
 
     async def next(self, due_ns: int) -> Moment | None:
@@ -127,8 +131,22 @@ class PacedFeed:
             wait = self._began + (at_ns - self._begin_ns) / (self._speed * 1e9) - self._wall()
             if wait > 0:
                 await asyncio.sleep(wait)
-        self._last_ns = max(self._last_ns, at_ns)
         if due_ns < self._next.at_ns:
+            self._last_ns = max(self._last_ns, at_ns)
             return Moment(due_ns)
+        return self._hand()
+
+    def ready(self) -> Moment | None:
+        """As the port says."""
+        if self._next is None or (self._speed > 0 and self._ran_ns() < self._next.at_ns):
+            return None
+        return self._hand()
+
+    def _hand(self) -> Moment | None:
         taken, self._next = self._next, next(self._source, None)
+        if taken is not None:
+            self._last_ns = max(self._last_ns, taken.at_ns)
         return taken
+
+    def _ran_ns(self) -> int:
+        return self._begin_ns + int((self._wall() - self._began) * self._speed * 1e9)

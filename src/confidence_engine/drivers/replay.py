@@ -24,7 +24,7 @@ from confidence_engine.domain.record import EQUITY, MARKED
 from confidence_engine.domain.units import DAY_NS
 from confidence_engine.drivers.loop import run
 from confidence_engine.drivers.sources import Sources
-from confidence_engine.drivers.stretch import halted
+from confidence_engine.drivers.stretch import Row, halted
 from confidence_engine.feeds.assemble import (
     Piece,
     Tape,
@@ -36,13 +36,14 @@ from confidence_engine.feeds.assemble import (
     score_piece,
     session_piece,
 )
+from confidence_engine.journal import kinds
 from confidence_engine.kernel.out import Out, clear, new_out
 from confidence_engine.kernel.params import Params
 from confidence_engine.kernel.state import State, new_state
 from confidence_engine.text.reading import Readings, read_documents
 from confidence_engine.venues.sim import Venue, new_venue
 
-__all__ = ["Result", "compose", "initial", "play", "read", "signals", "told_about", "window_of"]
+__all__ = ["Result", "compose", "initial", "last_rows", "play", "read", "signals", "told_about", "window_of"]
 
 Progress = Callable[[int, int], None]
 Keep = Callable[[int, np.ndarray, Out], None]
@@ -192,6 +193,17 @@ def _drain(out: Any, drained: dict[str, list[np.ndarray]]) -> None:
     for name in _ROWS:
         drained[name].append(getattr(out, name)[: getattr(head, name)].copy())
     clear(out)
+
+
+def last_rows(state: State) -> list[Row]:
+    """What a run writes at its end without an event that made it: the last equity and the price of all that is held."""
+    last = _last_equity(state)
+    marks = _last_marks(state) if len(last) else np.zeros(0, MARKED)
+    return [
+        Row(int(row["event"]), kind, int(row["ts_ns"]), row.tobytes())
+        for kind, rows in ((kinds.EQUITY, last), (kinds.MARKED, marks))
+        for row in rows
+    ]
 
 
 def _last_equity(state: State) -> np.ndarray:

@@ -42,9 +42,12 @@ class Difference(NamedTuple):
 class Written:
     """The events and rows of a journal from a place on, taken in order; `check` a stretch against them."""
 
-    def __init__(self, reader: Reader, event: int, record: int, end_record: int | None = None) -> None:
+    def __init__(
+        self, reader: Reader, event: int, record: int, end_record: int | None = None, end_event: int | None = None
+    ) -> None:  # fmt: skip
         self._epochs = reader.epochs()
-        self._events = _Events(reader.events(event))
+        self._events = _Events(reader.events(event, end_event))
+        self._end = end_event
         self._rows = reader.records(*kinds.ROWS, first=record, end=end_record)
         self._next = next(self._rows, None)
         self.rows = 0
@@ -60,7 +63,7 @@ class Written:
                 return self._row(made, there, one)
             self.rows += 1
             self._next = next(self._rows, None)
-        if self._next is not None and self._next.event <= made.last:
+        if self._next is not None and self._next.event < made.last:  # of the last one more may come
             return self._row(made, self._next, None)
         return None
 
@@ -69,7 +72,7 @@ class Written:
         more = self._events.take(1)
         if len(more):
             return Difference(-1, f"{_named(more[0])} is written and did not come again", _when(more[0]), [])
-        if self._next is not None:
+        if self._next is not None and (self._end is None or self._next.event < self._end):
             what = f"a {kinds.KIND_NAMES[self._next.kind]} is written and did not come again"
             return Difference(self._next.event, what, format_time(self._next.ts_ns), [])
         return None
