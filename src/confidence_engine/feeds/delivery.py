@@ -13,7 +13,7 @@ import numpy as np
 
 from confidence_engine.domain.document import Document
 
-__all__ = ["BARS", "CORPORATE", "DOCUMENTS", "FUNDING", "SCORES", "SESSIONS", "Delivery"]
+__all__ = ["BARS", "CORPORATE", "DOCUMENTS", "FUNDING", "KINDS", "SCORES", "SESSIONS", "Delivery", "Moment"]
 
 BARS, FUNDING, SCORES, SESSIONS, CORPORATE, DOCUMENTS = "bars", "funding", "scores", "sessions", "corporate", "news"
 KINDS: Final = (BARS, FUNDING, SCORES, SESSIONS, CORPORATE, DOCUMENTS)
@@ -31,3 +31,7 @@ class Delivery(NamedTuple):
     key: str
     rows: np.ndarray | None = None
     documents: tuple[Document, ...] = ()
+
+
+Moment = tuple[int, list[Delivery]]
+"""(when it was by a clock that nobody can set, what came then); without faults that is the receiving clock too."""
