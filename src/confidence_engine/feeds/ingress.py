@@ -101,9 +101,9 @@ class Ingress:
         return [*(self._piece(stream, taken[stream]) for stream in sorted(taken)), *self._told()]
 
     def due(self) -> int | None:
-        """The earliest known time at which `watch` has something to say if nothing comes; None for never."""
+        """The earliest known time at which `watch` finds something stale if nothing comes; None for never."""
         at = min((one.due_ns for one in self._bars), default=NEVER)
-        at = min(at, self._news.due_ns, self._clock.due_ns)
+        at = min(at, self._news.due_ns)
         return None if at == NEVER else at + 1
 
     def prime(self, key: str, rows: np.ndarray) -> None:

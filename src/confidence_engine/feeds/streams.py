@@ -284,7 +284,7 @@ class Clock:
         self.step_ns, self.settle_ns = step_ns, settle_ns
         self.at_ns: int | None = None
         self.steady_ns: int | None = None
-        self.since_ns, self.calm_ns, self.due_ns = 0, 0, NEVER
+        self.since_ns = self.calm_ns = 0
 
     def look(self, at_ns: int, steady_ns: int | None, now_ns: int, say: Say) -> None:
         """CLOCK where it stepped, BACK where it has been calm and is no longer behind what is known."""
@@ -302,11 +302,9 @@ class Clock:
         elif self.since_ns and passing - self.calm_ns > self.settle_ns and at_ns + self.step_ns >= now_ns:
             say(FEED_BACK, now_ns, NO_ASSET, 0, float(now_ns - self.since_ns))
             self.since_ns = 0
-        left = max(self.settle_ns - (passing - self.calm_ns), 0)
-        self.due_ns = now_ns + left if self.since_ns else NEVER
 
     def state(self) -> list[Any]:
-        return [self.at_ns, self.steady_ns, self.since_ns, self.calm_ns, self.due_ns]
+        return [self.at_ns, self.steady_ns, self.since_ns, self.calm_ns]
 
     def restore(self, told: list[Any]) -> None:
-        self.at_ns, self.steady_ns, self.since_ns, self.calm_ns, self.due_ns = told
+        self.at_ns, self.steady_ns, self.since_ns, self.calm_ns = told
