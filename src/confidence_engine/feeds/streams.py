@@ -284,7 +284,7 @@ class Clock:
         self.step_ns, self.settle_ns = step_ns, settle_ns
         self.at_ns: int | None = None
         self.steady_ns: int | None = None
-        self.since_ns = self.calm_ns = 0
+        self.since_ns = self.calm_ns = self.last_ns = 0  # ill since, calm since (steady), last step known
 
     def look(self, at_ns: int, steady_ns: int | None, now_ns: int, say: Say) -> None:
         """CLOCK where it stepped, BACK where it has been calm and is no longer behind what is known."""
@@ -298,13 +298,15 @@ class Clock:
         self.calm_ns = min(self.calm_ns, passing)  # a steady clock starts anew with its machine
         if 0 < self.step_ns < abs(step):
             say(FEED_CLOCK, now_ns, NO_ASSET, 0, float(step))
-            self.since_ns, self.calm_ns = self.since_ns or now_ns, passing
-        elif self.since_ns and passing - self.calm_ns > self.settle_ns and at_ns + self.step_ns >= now_ns:
+            self.since_ns, self.calm_ns, self.last_ns = self.since_ns or now_ns, passing, now_ns
+            return
+        calm = passing - self.calm_ns > self.settle_ns and at_ns + self.step_ns >= now_ns
+        if self.since_ns and calm and now_ns > self.last_ns:  # at one time known BACK would stand before CLOCK
             say(FEED_BACK, now_ns, NO_ASSET, 0, float(now_ns - self.since_ns))
             self.since_ns = 0
 
     def state(self) -> list[Any]:
-        return [self.at_ns, self.steady_ns, self.since_ns, self.calm_ns]
+        return [self.at_ns, self.steady_ns, self.since_ns, self.calm_ns, self.last_ns]
 
     def restore(self, told: list[Any]) -> None:
-        self.at_ns, self.steady_ns, self.since_ns, self.calm_ns = told
+        self.at_ns, self.steady_ns, self.since_ns, self.calm_ns, self.last_ns = told
