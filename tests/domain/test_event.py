@@ -121,3 +121,16 @@ def test_sessions_and_corporate_actions_are_read_as_they_were_written() -> None:
     done = ev.corporate_events(opened, 5, 2, np.array([1.0, 2.0]), np.array([7.0, 0.47])).view(np.recarray)
     assert plain(ev.corporate_what)(done).tolist() == [ev.SPLIT, ev.DIVIDEND]
     assert plain(ev.corporate_value)(done).tolist() == [7.0, 0.47]
+
+
+def test_what_a_feed_did_is_read_back_and_every_code_has_a_name() -> None:
+    event = ev.feed_event(5, 9, ev.FEED_GAP, 3, 7, 12.0, ev.BAR)[0]
+    readers = (ev.feed_what, ev.feed_value, ev.feed_of)
+    assert [plain(reader)(event) for reader in readers] == [ev.FEED_GAP, 12.0, ev.BAR]
+    assert (event.ts_event, event.ts_known, event.asset, event.source) == (5, 9, 3, 7)
+    assert ev.X_NAMES[ev.FEED] == ("what", "value", "of")
+    clock = ev.feed_event(5, 5, ev.FEED_CLOCK, value=-3.6e12)[0]
+    assert (clock.asset, plain(ev.feed_of)(clock)) == (ev.NO_ASSET, 0.0)
+    assert ev.FEED_NAMES == {
+        1: "STALE", 2: "GAP", 3: "BACK", 4: "DUPLICATE", 5: "LATE", 6: "REVISED", 7: "CLOCK", 8: "UNSOUND",
+    }  # fmt: skip

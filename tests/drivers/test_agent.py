@@ -11,7 +11,7 @@ import pytest
 from tests.simulated import played
 
 from confidence_engine.drivers.agent import Agent, Cast, go_on, start
-from confidence_engine.drivers.feed import moments
+from confidence_engine.drivers.feed import deliveries
 from confidence_engine.feeds.delivery import Moment
 from confidence_engine.journal import kinds
 from confidence_engine.journal.reader import Place, Reader, place_of
@@ -33,7 +33,7 @@ def cast() -> Cast:
 
 def feed() -> Iterator[Moment]:
     p = played()
-    return moments(p.config, p.sources, p.window)
+    return deliveries(p.sources, p.config.timing, p.window)
 
 
 def same_as_replay(agent: Agent, place: Place) -> None:

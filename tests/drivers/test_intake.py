@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from tests.simulated import played
 
-from confidence_engine.drivers.feed import moments
+from confidence_engine.drivers.feed import deliveries
 from confidence_engine.drivers.intake import Intake, decoded, encoded
 from confidence_engine.text.cues import CueReader
 
@@ -17,7 +17,7 @@ def intake() -> Intake:
 
 def test_moment_by_moment_makes_the_tape_of_the_replay() -> None:
     p, taken, parts = played(), intake(), []
-    for moment in moments(p.config, p.sources, p.window):
+    for moment in deliveries(p.sources, p.config.timing, p.window):
         parts.append(taken.take(moment).events)
     events = np.concatenate(parts)
     assert events.tobytes() == p.tape.events.tobytes()
@@ -27,7 +27,7 @@ def test_moment_by_moment_makes_the_tape_of_the_replay() -> None:
 def test_another_process_goes_on_where_one_stopped() -> None:
     p, taken = played(), intake()
     rng, parts = np.random.default_rng(1), []
-    for moment in moments(p.config, p.sources, p.window):
+    for moment in deliveries(p.sources, p.config.timing, p.window):
         if rng.random() < 0.002:
             kept = encoded(taken.memory())
             taken = intake()

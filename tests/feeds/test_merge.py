@@ -182,3 +182,39 @@ def test_faults_of_sessions_and_of_corporate_actions_are_named(kind: int, field:
     tape[field][tape["kind"] == kind] = value
     with pytest.raises(DataRefused, match=why):
         validate(tape, assets=2, underlyings=1)
+
+
+def _recorded() -> np.ndarray:
+    """A recorded stretch with what feeds and an operator said."""
+    said = [
+        ev.feed_event(900, 1_000, ev.FEED_STALE, 1, 3, 50.0, ev.BAR),
+        ev.feed_event(1_000, 1_000, ev.FEED_CLOCK, value=-5e9),
+        ev.command_event(1_000, 1),
+        ev.timer_events(np.array([1_000]), True),
+    ]
+    return merge(said)
+
+
+def test_a_recorded_tape_holds_what_feeds_and_operators_said() -> None:
+    events = _recorded()
+    assert events["kind"].tolist() == [ev.FEED, ev.FEED, ev.COMMAND, ev.TIMER]
+    validate(events, 2, 2)
+
+
+@pytest.mark.parametrize(
+    ("at", "field", "value", "why"),
+    [
+        (1, "x0", 0.0, "a feed did nothing that is known"),
+        (1, "x2", 19.0, "a feed that brings no kind there is"),
+        (1, "asset", 2, "does not exist"),
+        (1, "ts_event", 1_001, "known before it happened"),
+        (2, "x0", 9.0, "no such command"),
+        (2, "x0", np.nan, "no such command"),
+    ],
+)
+def test_faults_of_what_feeds_and_operators_said_are_named(at: int, field: str, value: float, why: str) -> None:
+    events = _recorded()
+    where = int(np.flatnonzero(events["asset"] == 1)[0]) if at == 1 else at
+    events[field][where] = value
+    with pytest.raises(DataRefused, match=why):
+        validate(events, 2, 2)

@@ -11,7 +11,15 @@ from typing import Any
 import numpy as np
 
 from confidence_engine.domain.decision import DECISION
-from confidence_engine.domain.event import bar_events, command_event, funding_events, signal_events, timer_events
+from confidence_engine.domain.event import (
+    NO_ASSET,
+    bar_events,
+    command_event,
+    feed_event,
+    funding_events,
+    signal_events,
+    timer_events,
+)
 from confidence_engine.domain.instrument import Instrument, Tier, instrument_rows
 from confidence_engine.domain.params import params_record
 from confidence_engine.domain.units import DAY_NS, MINUTE_NS
@@ -21,8 +29,8 @@ from confidence_engine.kernel.params import Params
 from confidence_engine.kernel.state import State, new_state
 
 __all__ = [
-    "BAR_NS", "PERP", "START", "TIERS", "YEAR_S", "bar", "command", "decision", "feed", "funding", "make_params",
-    "make_state", "new_out", "signal", "timer", "walk",
+    "BAR_NS", "PERP", "START", "TIERS", "YEAR_S", "bar", "command", "decision", "faulted", "feed", "funding",
+    "make_params", "make_state", "new_out", "signal", "timer", "walk",
 ]  # fmt: skip
 
 BAR_NS = 5 * MINUTE_NS
@@ -98,6 +106,11 @@ def funding(i: int, at_ns: int, rate: float) -> Any:
 def command(at_ns: int, code: int, value: float = float("nan")) -> Any:
     """COMMAND of the operator."""
     return command_event(at_ns, code, value)[0]
+
+
+def faulted(at_ns: int, what: int, asset: int = NO_ASSET, of: int = 0, value: float = float("nan")) -> Any:
+    """FEED: what a feed of kind `of` did."""
+    return feed_event(at_ns, at_ns, what, asset, 7, value, of)[0]
 
 
 def decision(**values: float) -> Any:

@@ -2,7 +2,7 @@
 
 An event is 64 bytes: when it happened, when it could be known, what kind, about which
 asset, from which stream, under which marks, and five numbers whose meaning the kind gives.
-An index into those five numbers appears in this file and nowhere else: write with the
+An index into those five numbers appears here and in `domain.body` and nowhere else: write with the
 `*_event` functions, read with the readers named after the kind.
 
 Total order of stored events: (ts_known, rank of the kind, source, asset, ts_event, body).
@@ -15,15 +15,53 @@ from typing import Final
 
 import numpy as np
 
-from confidence_engine.domain.jit import stage
+from confidence_engine.domain.body import (
+    bar_close,
+    bar_high,
+    bar_low,
+    bar_open,
+    bar_volume,
+    command_code,
+    command_value,
+    corporate_value,
+    corporate_what,
+    feed_of,
+    feed_value,
+    feed_what,
+    fill_fee,
+    fill_leaves,
+    fill_lots,
+    fill_order,
+    fill_ticks,
+    funding_mark,
+    funding_rate,
+    reject_order,
+    reject_reason,
+    score_horizon,
+    score_mean,
+    score_std,
+    session_close,
+    session_offset,
+    session_open,
+    session_span,
+    signal_certainty,
+    signal_cluster,
+    signal_novelty,
+    signal_polarity,
+    signal_relevance,
+    timer_is_grid,
+    timer_missed,
+)
 
 __all__ = [
-    "ACK", "ADJUSTED", "ADL", "BACKFILL", "BAR", "BOOK", "CANCELLED", "COMMAND", "CORPORATE", "DEGRADED", "DIVIDEND",
-    "EVENT", "EVENT_SCHEMA", "FEED", "FILL", "FUNDING", "INSTRUMENT", "KIND_NAMES", "KIND_RANK", "LIQUIDATION",
-    "MARK", "NAN", "NO_ASSET", "PARAMS", "QUOTE", "REJECT", "SCORE", "SESSION", "SIGNAL", "SPLIT", "SYNTHETIC",
-    "TIMER", "TRADE", "TRANSFER", "X_NAMES", "bar_close", "bar_events", "bar_high", "bar_low", "bar_open",
-    "bar_volume", "command_code", "command_event", "command_value", "corporate_events", "corporate_value",
-    "corporate_what", "empty", "fill_fee", "fill_leaves", "fill_lots", "fill_order", "fill_ticks", "funding_events",
+    "ACK", "ADJUSTED", "ADL", "BACKFILL", "BAR", "BOOK", "CANCELLED", "COMMAND", "CORPORATE", "DEGRADED",
+    "DIVIDEND", "EVENT", "EVENT_SCHEMA", "FEED", "FEED_BACK", "FEED_CLOCK", "FEED_DUPLICATE", "FEED_GAP",
+    "FEED_LATE", "FEED_NAMES", "FEED_REVISED", "FEED_STALE", "FEED_UNSOUND", "FILL", "FUNDING", "INSTRUMENT",
+    "KIND_NAMES", "KIND_RANK", "LIQUIDATION", "MARK", "NAN", "NO_ASSET", "PARAMS", "QUOTE", "REJECT", "SCORE",
+    "SESSION", "SIGNAL", "SPLIT", "SYNTHETIC", "TIMER", "TRADE", "TRANSFER", "X_NAMES", "bar_close", "bar_events",
+    "bar_high", "bar_low", "bar_open", "bar_volume", "command_code", "command_event", "command_value",
+    "corporate_events", "corporate_value", "corporate_what", "empty", "feed_event", "feed_of", "feed_value",
+    "feed_what", "fill_fee", "fill_leaves", "fill_lots", "fill_order", "fill_ticks", "funding_events",
     "funding_mark", "funding_rate", "reject_order", "reject_reason", "score_events", "score_horizon", "score_mean",
     "score_std", "session_close", "session_events", "session_offset", "session_open", "session_span",
     "signal_certainty", "signal_cluster", "signal_events", "signal_novelty", "signal_polarity", "signal_relevance",
@@ -56,7 +94,7 @@ X_NAMES: Final[dict[int, tuple[str, ...]]] = {
     SIGNAL: ("polarity", "certainty", "novelty", "relevance", "cluster"), SCORE: ("mean", "std", "horizon_ns", "head"),
     SESSION: ("open_ns", "close_ns", "offset_ns", "span_ns"), TIMER: ("is_grid", "missed"), CANCELLED: ("order",),
     FILL: ("order", "ticks", "lots", "fee", "leaves"), LIQUIDATION: ("order", "ticks", "lots", "fee", "leaves"),
-    REJECT: ("order", "x1", "x2", "x3", "reason"), COMMAND: ("code", "value"),
+    REJECT: ("order", "x1", "x2", "x3", "reason"), COMMAND: ("code", "value"), FEED: ("what", "value", "of"),
 }  # fmt: skip
 """Names of the first numbers of an event by kind, for tables that people read; a kind that is not here has x0 to x4."""
 
@@ -65,6 +103,19 @@ DEGRADED, BACKFILL, SYNTHETIC, ADJUSTED = 1, 2, 4, 8
 
 # What a CORPORATE event says. Part of the stored format.
 SPLIT, DIVIDEND = 1, 2
+
+# What a FEED event says of a feed, and what its value is. The codes are part of the stored format.
+FEED_STALE, FEED_GAP, FEED_BACK, FEED_DUPLICATE, FEED_LATE, FEED_REVISED, FEED_CLOCK, FEED_UNSOUND = range(1, 9)
+FEED_NAMES: Final = {
+    FEED_STALE: "STALE",  # nothing came though it was due; value = for how long by then, ns
+    FEED_GAP: "GAP",  # a hole before what came now; value = how many bars are missing
+    FEED_BACK: "BACK",  # in order again; value = how long it was not, ns
+    FEED_DUPLICATE: "DUPLICATE",  # the same again, dropped; value = how much older than the newest, ns
+    FEED_LATE: "LATE",  # older than what is known, dropped; value = how much older, ns
+    FEED_REVISED: "REVISED",  # known with other numbers, dropped; value = new close or rate less old, over old
+    FEED_CLOCK: "CLOCK",  # the ingress clock stepped; value = by how much, ns
+    FEED_UNSOUND: "UNSOUND",  # a row that cannot be, dropped; value = which rule it broke
+}
 
 NO_ASSET: Final = 65_535
 NAN: Final = float("nan")
@@ -185,6 +236,20 @@ def corporate_events(
     return events
 
 
+def feed_event(
+    at_ns: int, known_ns: int, what: int, asset: int = NO_ASSET, source: int = 0, value: float = NAN, of: int = 0
+) -> np.ndarray:
+    """One FEED event: what a feed did (FEED_NAMES); `of` = the kind that the feed brings, 0 for the ingress clock.
+
+    `asset` NO_ASSET is a feed that speaks of all: news, or the clock.
+    """
+    events = empty(1, FEED)
+    events["ts_event"], events["ts_known"] = at_ns, known_ns
+    events["asset"], events["source"] = asset, source
+    events["x0"], events["x1"], events["x2"] = float(what), value, float(of)
+    return events
+
+
 def timer_events(at_ns: np.ndarray, grid: bool, marks: int = 0, missed: int = 0) -> np.ndarray:
     """TIMER events, the only ones at which anything is judged; `missed` grid ticks after a pause."""
     events = empty(len(at_ns), TIMER)
@@ -200,198 +265,3 @@ def command_event(at_ns: int, code: int, value: float = NAN, asset: int = NO_ASS
     events["ts_event"] = events["ts_known"] = at_ns
     events["asset"], events["x0"], events["x1"] = asset, float(code), value
     return events
-
-
-# Readers. One line each; this block and the writers above are the whole layout of `x`.
-
-
-@stage
-def bar_open(event):  # type: ignore[no-untyped-def]
-    """First traded price of the bar."""
-    return event.x0
-
-
-@stage
-def bar_high(event):  # type: ignore[no-untyped-def]
-    """Highest price of the bar."""
-    return event.x1
-
-
-@stage
-def bar_low(event):  # type: ignore[no-untyped-def]
-    """Lowest price of the bar."""
-    return event.x2
-
-
-@stage
-def bar_close(event):  # type: ignore[no-untyped-def]
-    """Last price of the bar."""
-    return event.x3
-
-
-@stage
-def bar_volume(event):  # type: ignore[no-untyped-def]
-    """Volume of the bar, in base."""
-    return event.x4
-
-
-@stage
-def funding_rate(event):  # type: ignore[no-untyped-def]
-    """Fraction of notional that longs pay shorts."""
-    return event.x0
-
-
-@stage
-def funding_mark(event):  # type: ignore[no-untyped-def]
-    """Mark price of the payment, NaN where the venue gave none."""
-    return event.x1
-
-
-@stage
-def signal_polarity(event):  # type: ignore[no-untyped-def]
-    """Direction of the story, [-1, 1]."""
-    return event.x0
-
-
-@stage
-def signal_certainty(event):  # type: ignore[no-untyped-def]
-    """How sure the reader is, [0, 1]."""
-    return event.x1
-
-
-@stage
-def signal_novelty(event):  # type: ignore[no-untyped-def]
-    """1 - similarity to what was known, [0, 1]."""
-    return event.x2
-
-
-@stage
-def signal_relevance(event):  # type: ignore[no-untyped-def]
-    """How much the story is about this underlying, [0, 1]."""
-    return event.x3
-
-
-@stage
-def signal_cluster(event):  # type: ignore[no-untyped-def]
-    """Id of the story, however often retold."""
-    return event.x4
-
-
-@stage
-def score_mean(event):  # type: ignore[no-untyped-def]
-    """Expected log return over the horizon."""
-    return event.x0
-
-
-@stage
-def score_std(event):  # type: ignore[no-untyped-def]
-    """Standard deviation of that return."""
-    return event.x1
-
-
-@stage
-def score_horizon(event):  # type: ignore[no-untyped-def]
-    """Horizon in ns."""
-    return event.x2
-
-
-@stage
-def fill_order(event):  # type: ignore[no-untyped-def]
-    """Order id."""
-    return event.x0
-
-
-@stage
-def fill_ticks(event):  # type: ignore[no-untyped-def]
-    """Price in integer ticks."""
-    return event.x1
-
-
-@stage
-def fill_lots(event):  # type: ignore[no-untyped-def]
-    """Signed integer lots, + bought."""
-    return event.x2
-
-
-@stage
-def fill_fee(event):  # type: ignore[no-untyped-def]
-    """Fee in quote, + paid."""
-    return event.x3
-
-
-@stage
-def fill_leaves(event):  # type: ignore[no-untyped-def]
-    """Signed lots of the order still open."""
-    return event.x4
-
-
-@stage
-def reject_order(event):  # type: ignore[no-untyped-def]
-    """Order id."""
-    return event.x0
-
-
-@stage
-def reject_reason(event):  # type: ignore[no-untyped-def]
-    """Reason code, see `domain.order`."""
-    return event.x4
-
-
-@stage
-def session_open(event):  # type: ignore[no-untyped-def]
-    """When the session opens, ns."""
-    return event.x0
-
-
-@stage
-def session_close(event):  # type: ignore[no-untyped-def]
-    """When it closes, ns."""
-    return event.x1
-
-
-@stage
-def session_offset(event):  # type: ignore[no-untyped-def]
-    """Local time less UTC, ns."""
-    return event.x2
-
-
-@stage
-def session_span(event):  # type: ignore[no-untyped-def]
-    """Trading time that the session is worth, ns."""
-    return event.x3
-
-
-@stage
-def corporate_what(event):  # type: ignore[no-untyped-def]
-    """SPLIT or DIVIDEND."""
-    return event.x0
-
-
-@stage
-def corporate_value(event):  # type: ignore[no-untyped-def]
-    """New shares for one old, or quote a share."""
-    return event.x1
-
-
-@stage
-def command_code(event):  # type: ignore[no-untyped-def]
-    """Command code, see `domain.order`."""
-    return event.x0
-
-
-@stage
-def command_value(event):  # type: ignore[no-untyped-def]
-    """Argument of the command, NaN where it has none."""
-    return event.x1
-
-
-@stage
-def timer_is_grid(event):  # type: ignore[no-untyped-def]
-    """1 on the decision grid, 0 after evidence."""
-    return event.x0
-
-
-@stage
-def timer_missed(event):  # type: ignore[no-untyped-def]
-    """Grid ticks missed before this one."""
-    return event.x1

@@ -1,7 +1,10 @@
 """The store or a simulated world as a feed: the rows of a replay, handed over in the order in which they were known.
 
-Nothing is handed over before its time, so whoever takes the moments one by one cannot see further than they go. The
-feed's clock runs as many times as fast as the wall's as it is told to; it is what a run on such a feed lives by.
+A bar comes at its close + latency, a payment at its stamp + latency, a score when its maker said so, a session and what
+is done to a share at their open, a document when it could have been seen. Nothing is handed over before its time, so
+whoever takes the moments one by one cannot see further than they go. Nothing is copied: a day is put in order at a
+time, and rows are views of the sources. The feed's clock runs as many times as fast as the wall's as it is told to; it
+is what a run on such a feed lives by.
 """
 
 from __future__ import annotations
@@ -9,17 +12,27 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Iterator
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 
-from confidence_engine.config import Config
 from confidence_engine.domain.document import Document, known_at
+from confidence_engine.domain.units import DAY_NS
 from confidence_engine.drivers.sources import Sources
+from confidence_engine.feeds import timing
 from confidence_engine.feeds.assemble import Window
-from confidence_engine.feeds.delivery import BARS, CORPORATE, DOCUMENTS, FUNDING, SCORES, SESSIONS, Delivery, Moment
+from confidence_engine.feeds.delivery import (
+    BARS,
+    CORPORATE,
+    DOCUMENTS,
+    FUNDING,
+    SCORES,
+    SESSIONS,
+    Delivery,
+    Moment,
+)
 
-__all__ = ["Feed", "PacedFeed", "moments"]
+__all__ = ["Feed", "PacedFeed", "deliveries"]
 
 
 class Feed(Protocol):
@@ -41,64 +54,92 @@ class Feed(Protocol):
         ...
 
 
-def moments(config: Config, sources: Sources, window: Window) -> Iterator[Moment]:
-    """What became known in [load, end) of the window, a moment for each time at which something did; last its end."""
-    parts = list(_parts(config, sources, window))
-    known = np.concatenate([at for at, _, _, _ in parts])
-    part = np.repeat(np.arange(len(parts)), [len(at) for at, _, _, _ in parts])
-    row = np.concatenate([np.arange(len(at)) for at, _, _, _ in parts])
-    order = np.argsort(known, kind="stable")
-    known, part, row = known[order], part[order], row[order]
-    edges = np.flatnonzero(np.diff(known)) + 1
-    first = 0
-    for last in [*edges.tolist(), len(known)]:
-        at_ns = int(known[first])
-        said = [
-            _said(at_ns, parts[p], r) for p, r in zip(part[first:last].tolist(), row[first:last].tolist(), strict=True)
-        ]
-        yield Moment(at_ns, tuple(said))
-        first = last
+class _Series(NamedTuple):
+    """Rows of one stream and when each becomes known, ascending; documents instead of rows for news."""
+
+    kind: str
+    key: str
+    known_ns: np.ndarray
+    rows: np.ndarray | None
+    documents: tuple[Document, ...] = ()
+
+
+def deliveries(sources: Sources, clock: timing.Params, window: Window) -> Iterator[Moment]:
+    """What is delivered, in order of time, until `window.end_ns`; at last its end, so that time passes until then.
+
+    Rows are those of the window; a session that runs when it begins and documents from before it come first, each at
+    its own time. Of one moment sessions and corporate actions come first, then assets as they are numbered.
+    """
+    series = [one for one in _series(sources, clock, window) if len(one.known_ns)]
+    at = min((int(one.known_ns[0]) for one in series), default=window.end_ns)
+    places = [0] * len(series)
+    while at < window.end_ns:
+        until = min((at // DAY_NS + 1) * DAY_NS, window.end_ns)
+        ends = [int(np.searchsorted(one.known_ns, until)) for one in series]
+        known = [one.known_ns[a:b] for one, a, b in zip(series, places, ends, strict=True)]
+        if any(map(len, known)):
+            yield from _day(series, places, known)
+        places, at = ends, until
     yield Moment(window.end_ns - 1)
 
 
-_Part = tuple[np.ndarray, str, str, np.ndarray | list[Document]]
+def _day(series: list[_Series], places: list[int], known: list[np.ndarray]) -> Iterator[Moment]:
+    """The moments of the rows from `places` on that become known at `known`."""
+    times = np.concatenate(known)
+    owner = np.repeat(np.arange(len(series)), [len(one) for one in known])
+    row = np.concatenate([np.arange(a, a + len(one)) for a, one in zip(places, known, strict=True)])
+    order = np.argsort(times, kind="stable")
+    moment: list[Delivery] = []
+    last = -1
+    for at, k, n in zip(times[order].tolist(), owner[order].tolist(), row[order].tolist(), strict=True):
+        if at != last and moment:
+            yield Moment(last, tuple(moment))
+            moment = []
+        last = at
+        one = series[k]
+        if one.rows is not None:
+            moment.append(Delivery(at, one.kind, one.key, one.rows[n : n + 1]))
+        elif moment and moment[-1].kind == DOCUMENTS:
+            moment[-1] = moment[-1]._replace(documents=(*moment[-1].documents, one.documents[n]))
+        else:
+            moment.append(Delivery(at, DOCUMENTS, "", None, (one.documents[n],)))
+    yield Moment(last, tuple(moment))
 
 
-def _said(at_ns: int, part: _Part, row: int) -> Delivery:
-    _, kind, key, rows = part
-    if isinstance(rows, list):
-        return Delivery(at_ns, kind, key, None, (rows[row],))
-    return Delivery(at_ns, kind, key, rows[row : row + 1])
-
-
-def _parts(config: Config, sources: Sources, window: Window) -> Iterator[_Part]:
-    """(known, kind, key, rows) of everything, each in the order in which it became known."""
-    clock = config.timing
+def _series(sources: Sources, clock: timing.Params, window: Window) -> Iterator[_Series]:
+    """Every stream of the sources, in the order in which those of one moment are handed over."""
+    for name, rows in sorted(sources.sessions.items()):
+        inside = rows[(rows["close_ns"] > window.load_ns) & (rows["open_ns"] < window.end_ns)]
+        yield _Series(SESSIONS, name, inside["open_ns"], inside)
     for one in sources.instruments:
-        key = one.key
-        yield _cut(sources.bars[key]["close_ns"] + clock.bar_latency_ns, BARS, key, sources.bars[key], window)
-        if key in sources.corporate:
-            actions = sources.corporate[key]
-            sessions = sources.sessions[one.calendar]
-            at = np.searchsorted(sessions["close_ns"], actions["ex_ns"], side="right")
-            there = at < len(sessions)
-            yield _cut(sessions["open_ns"][at[there]], CORPORATE, key, actions[there], window)
-        if key in sources.funding:
-            rows = sources.funding[key]
-            yield _cut(rows["ts_ns"] + clock.funding_latency_ns, FUNDING, key, rows, window)
-        if key in sources.scores:
-            yield _cut(sources.scores[key]["known_ns"], SCORES, key, sources.scores[key], window)
-    for name, rows in sources.sessions.items():
-        mine = rows[(rows["close_ns"] > window.load_ns) & (rows["open_ns"] < window.end_ns)]
-        yield mine["open_ns"].copy(), SESSIONS, name, mine
-    documents = sorted(sources.documents, key=lambda one: known_at(one, clock.news_lag_ns))
-    at = np.array([known_at(one, clock.news_lag_ns) for one in documents], np.int64)
-    yield at, DOCUMENTS, "", documents
+        if one.key in sources.corporate:
+            actions, hours = sources.corporate[one.key], sources.sessions[one.calendar]
+            at = np.searchsorted(hours["close_ns"], actions["ex_ns"], side="right")
+            actions, opened = actions[at < len(hours)], hours["open_ns"][at[at < len(hours)]]
+            yield _cut(CORPORATE, one.key, opened, actions, window)
+    for one in sources.instruments:
+        if one.key in sources.funding:
+            rows = sources.funding[one.key]
+            yield _cut(FUNDING, one.key, rows["ts_ns"] + clock.funding_latency_ns, rows, window)
+    for one in sources.instruments:
+        rows = sources.bars[one.key]
+        yield _cut(BARS, one.key, rows["close_ns"] + clock.bar_latency_ns, rows, window)
+    for one in sources.instruments:
+        if one.key in sources.scores:
+            yield _cut(SCORES, one.key, sources.scores[one.key]["known_ns"], sources.scores[one.key], window)
+    yield _news(sources.documents, clock.news_lag_ns)
 
 
-def _cut(known: np.ndarray, kind: str, key: str, rows: np.ndarray, window: Window) -> _Part:
-    first, last = np.searchsorted(known, (window.load_ns, window.end_ns))
-    return known[first:last], kind, key, rows[first:last]
+def _cut(kind: str, key: str, known_ns: np.ndarray, rows: np.ndarray, window: Window) -> _Series:
+    """The rows that become known inside the window."""
+    first, last = np.searchsorted(known_ns, (window.load_ns, window.end_ns))
+    return _Series(kind, key, known_ns[first:last], rows[first:last])
+
+
+def _news(documents: list[Document], lag_ns: int) -> _Series:
+    known = np.array([known_at(one, lag_ns) for one in documents], np.int64)
+    order = np.argsort(known, kind="stable")
+    return _Series(DOCUMENTS, "", known[order], None, tuple(documents[k] for k in order))
 
 
 class PacedFeed:

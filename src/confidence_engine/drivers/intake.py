@@ -15,28 +15,20 @@ import numpy as np
 from confidence_engine.config import Config
 from confidence_engine.domain.command import COMMAND_CODES
 from confidence_engine.domain.errors import DataRefused
-from confidence_engine.domain.event import BACKFILL, EVENT, NAN, SCORE, SYNTHETIC, command_event, signal_events
+from confidence_engine.domain.event import BACKFILL, NAN, SCORE, SIGNAL, SYNTHETIC, command_event, signal_events
 from confidence_engine.domain.instrument import Instrument, calendars_of
 from confidence_engine.domain.ports import Reader
-from confidence_engine.domain.units import DAY_NS
+from confidence_engine.domain.units import DAY_NS, format_time
 from confidence_engine.drivers.replay import told_about
-from confidence_engine.feeds.assemble import (
-    Piece,
-    Window,
-    bar_piece,
-    corporate_piece,
-    funding_piece,
-    score_piece,
-    session_piece,
-)
-from confidence_engine.feeds.delivery import BARS, CORPORATE, FUNDING, SCORES, Delivery, Moment
+from confidence_engine.feeds.assemble import Piece, Window
+from confidence_engine.feeds.delivery import Moment
+from confidence_engine.feeds.ingress import Ingress
 from confidence_engine.feeds.merge import merge
 from confidence_engine.feeds.ticker import Ticker
 from confidence_engine.text.reading import Listener, Readings
 
 __all__ = ["Intake", "Taken"]
 
-_EVER: Final = Window(-(1 << 62), 0, 1 << 62)
 _MOST_STREAMS: Final = 65_535
 
 
@@ -58,28 +50,26 @@ class Intake:
         self, config: Config, instruments: tuple[Instrument, ...], reader: Reader, window: Window,
         sessions: Mapping[str, np.ndarray], synthetic: bool,
     ) -> None:  # fmt: skip
-        self._config, self._instruments, self._start_ns = config, instruments, window.start_ns
-        self._number = {one.key: k for k, one in enumerate(instruments)}
-        self._calendar = {name: k for k, name in enumerate(calendars_of(instruments), 1)}
-        self._sessions = sessions
+        self._start_ns = window.start_ns
         self._marks = np.uint16(SYNTHETIC if synthetic else 0)
         ids = {name: k for k, name in enumerate(told_about(instruments, config.universe.underlyings))}
         self._told = np.array([ids.get(one.name, -1) for one in config.universe.underlyings], np.int64)
         symbols = {one.symbol: one.underlying for one in config.universe.instruments}
         text = config.universe.underlyings, reader, config.text, config.timing.news_lag_ns, symbols
         self._listener = Listener(*text)
+        interval_ns = config.agent.interval_ns
+        self._ingress = Ingress(instruments, interval_ns, config.timing, config.health)
         all_day = any(not one.calendar for one in instruments)
-        kept = () if all_day else tuple(sessions[name] for name in self._calendar)
-        self._ticker = Ticker(
-            config.timing, window.load_ns, window.start_ns, kept, config.agent.interval_ns >= DAY_NS
-        )  # fmt: skip
+        kept = () if all_day else tuple(sessions[name] for name in calendars_of(instruments))
+        self._ticker = Ticker(config.timing, window.load_ns, window.start_ns, kept, interval_ns >= DAY_NS)
         self._streams: dict[str, int] = {}
         self.now_ns = -1
 
     @property
     def due_ns(self) -> int:
         """When something happens without anything being said."""
-        return self._ticker.due_ns
+        silent = self._ingress.due()
+        return self._ticker.due_ns if silent is None else min(self._ticker.due_ns, max(silent, self.now_ns))
 
     @property
     def streams(self) -> list[str]:
@@ -87,30 +77,33 @@ class Intake:
         return list(self._streams)
 
     def take(self, moment: Moment) -> Taken:
-        """The events of a moment and of the time that passed before it. The clock never goes back."""
-        now = max(moment.at_ns, self.now_ns)
-        before = self._ticker.until(now - 1)
-        pieces = [self._piece(one, now) for one in moment.said if one.rows is not None]
+        """The events of a moment and of the time that passed before it. The time known never goes back."""
+        now = max(moment.said[-1].at_ns if moment.said else moment.at_ns, self.now_ns)
+        pieces = self._silences(now)
+        if moment.said:
+            pieces += self._ingress.take(moment.said, now, moment.at_ns)
+            now = max([now, *(int(one.events["ts_known"].max()) for one in pieces if len(one.events))])
         documents = [document for one in moment.said for document in one.documents]
         read = self._listener.hear(documents, now) if documents else None
         if read is not None:
             pieces += self._signals(read)
-        here, streams = self._numbered(pieces, now)
+        parts, streams = self._numbered(pieces, now)
+        before = self._ticker.until(now - 1)
         if any(_is_evidence(piece) for piece in pieces):
             self._ticker.hear(now)
         told = [command_event(now, COMMAND_CODES[one.command], NAN if one.value is None else one.value) for one in
                 moment.commands]  # fmt: skip
-        events = np.concatenate([before, here, *told, self._ticker.until(now)])
+        events = merge([before, *parts, *told, self._ticker.until(now)])
         events["marks"] |= self._marks
         events["marks"][events["ts_known"] < self._start_ns] |= np.uint16(BACKFILL)
         self.now_ns = now
-        return Taken(events, len(before), streams, read)
+        return Taken(events, int(np.searchsorted(events["ts_known"], now)), streams, read)
 
     def memory(self) -> dict[str, Any]:
         """All that later events depend on, as msgspec can say it."""
         return {
             "now_ns": self.now_ns, "streams": self.streams, "ticker": self._ticker.memory(),
-            "listener": self._listener.memory(),
+            "listener": self._listener.memory(), "ingress": self._ingress.state(),
         }  # fmt: skip
 
     def remember(self, memory: dict[str, Any]) -> None:
@@ -119,25 +112,16 @@ class Intake:
         self._streams = {name: k for k, name in enumerate(memory["streams"])}
         self._ticker.remember(memory["ticker"])
         self._listener.remember(memory["listener"])
+        self._ingress.restore(memory["ingress"])
 
-    def _piece(self, one: Delivery, now_ns: int) -> Piece:
-        """Events of one delivery, known now."""
-        rows, config = one.rows, self._config
-        assert rows is not None
-        if one.kind not in (BARS, FUNDING, SCORES, CORPORATE):
-            return session_piece(rows, one.key, self._calendar[one.key], _EVER)
-        k = self._number[one.key]
-        venue = self._instruments[k].venue
-        if one.kind == BARS:
-            piece = bar_piece(rows, k, venue, config.agent.interval_ns, config.timing.bar_latency_ns, _EVER)
-        elif one.kind == FUNDING:
-            piece = funding_piece(rows, k, venue, config.timing.funding_latency_ns, _EVER)
-        elif one.kind == SCORES:
-            piece = score_piece(rows, k, venue, _EVER)
-        else:
-            piece = corporate_piece(rows, k, venue, self._sessions[self._instruments[k].calendar], _EVER)
-        piece.events["ts_known"] = now_ns
-        return piece
+    def _silences(self, now_ns: int) -> list[Piece]:
+        """What did not come in the time that passed, each told when it was missed."""
+        pieces: list[Piece] = []
+        at = self.now_ns
+        while (due := self._ingress.due()) is not None and due <= now_ns:
+            at = max(due, at)
+            pieces += self._ingress.watch(at)
+        return pieces
 
     def _signals(self, read: Readings) -> Iterator[Piece]:
         """SIGNAL events about what is traded, a piece for each publisher."""
@@ -150,23 +134,21 @@ class Intake:
         for k in np.unique(events["source"]).tolist():
             yield Piece(f"news:{read.publishers[k]}", events[events["source"] == k])
 
-    def _numbered(self, pieces: list[Piece], now_ns: int) -> tuple[np.ndarray, list[tuple[int, str]]]:
-        """The events of the pieces in the one order, with their streams' ids; the streams that are new."""
-        heard = {piece.stream for piece in pieces if len(piece.events)}
-        new = sorted(heard - self._streams.keys())
+    def _numbered(self, pieces: list[Piece], now_ns: int) -> tuple[list[np.ndarray], list[tuple[int, str]]]:
+        """The events of the pieces with their streams' ids; the streams that are new, in the order of their names."""
+        kept = [piece for piece in pieces if len(piece.events)]
+        new = sorted({piece.stream for piece in kept} - self._streams.keys())
         if len(self._streams) + len(new) > _MOST_STREAMS:
-            raise DataRefused(f"more than {_MOST_STREAMS} streams at {now_ns}")
+            raise DataRefused(f"more than {_MOST_STREAMS} streams at {format_time(now_ns)}")
         streams = [(len(self._streams) + k, name) for k, name in enumerate(new)]
         self._streams |= {name: k for k, name in streams}
-        for piece in pieces:
-            if len(piece.events):
-                piece.events["source"] = self._streams[piece.stream]
-        parts = [piece.events for piece in pieces if len(piece.events)]
-        return (merge(parts) if parts else np.zeros(0, EVENT)), streams
+        for piece in kept:
+            piece.events["source"] = self._streams[piece.stream]
+        return [piece.events for piece in kept], streams
 
 
 def _is_evidence(piece: Piece) -> bool:
-    return len(piece.events) > 0 and (piece.stream.startswith("news:") or piece.events["kind"][0] == SCORE)
+    return len(piece.events) > 0 and (piece.events["kind"][0] in (SIGNAL, SCORE))
 
 
 def encoded(memory: dict[str, Any]) -> bytes:

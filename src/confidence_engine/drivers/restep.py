@@ -161,7 +161,7 @@ def told_moments(records: Iterable[Record]) -> Iterator[Moment]:
         commands = tuple(_read(waiting, kinds.COMMAND, record) for _ in range(told.commands))
         said = told.said
         if documents:
-            said = (*said, Delivery(told.at_ns, DOCUMENTS, "", None, documents))
+            said = (*said, Delivery(told.shown_ns, DOCUMENTS, "", None, documents))
         yield Moment(told.at_ns, said, commands)
 
 

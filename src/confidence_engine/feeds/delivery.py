@@ -19,7 +19,8 @@ from confidence_engine.domain.trading import SESSION_ROW
 from confidence_engine.feeds.clean import BAR_ROW, CORPORATE_ROW, FUNDING_ROW, SCORE_ROW
 
 __all__ = [
-    "BARS", "CORPORATE", "DOCUMENTS", "FUNDING", "SCORES", "SESSIONS", "Delivery", "Moment", "packed", "unpacked",
+    "BARS", "CORPORATE", "DOCUMENTS", "FUNDING", "KINDS", "SCORES", "SESSIONS", "Delivery", "Moment", "packed",
+    "unpacked",
 ]  # fmt: skip
 
 BARS, FUNDING, SCORES, SESSIONS, CORPORATE, DOCUMENTS = "bars", "funding", "scores", "sessions", "corporate", "news"
@@ -44,7 +45,10 @@ class Delivery(NamedTuple):
 
 
 class Moment(NamedTuple):
-    """All that came at one time of the receiving clock; nothing at all where only time passed."""
+    """All that came at one time; nothing at all where only time passed.
+
+    `at_ns` is what a clock that nobody can set shows; the deliveries say what the receiving one showed.
+    """
 
     at_ns: int
     said: tuple[Delivery, ...] = ()
@@ -63,13 +67,15 @@ def packed(moment: Moment) -> bytes:
             counts.append(len(one.rows))
             rows.append(one.rows.tobytes())
     told = [(kind, keys, counts, b"".join(rows)) for kind, (keys, counts, rows) in said.items()]
-    return msgspec.msgpack.encode((moment.at_ns, told, documents, len(moment.commands)))
+    shown = moment.said[-1].at_ns if moment.said else moment.at_ns
+    return msgspec.msgpack.encode((moment.at_ns, shown, told, documents, len(moment.commands)))
 
 
 class Told(NamedTuple):
     """A packed moment: the documents and commands that belong to it are kept elsewhere, and so many."""
 
     at_ns: int
+    shown_ns: int  # by the receiving clock
     said: tuple[Delivery, ...]
     documents: int
     commands: int
@@ -77,16 +83,16 @@ class Told(NamedTuple):
 
 def unpacked(data: bytes) -> Told:
     """What `packed` made. Raises JournalDamaged for other bytes."""
-    form = tuple[int, list[tuple[str, list[str], list[int], bytes]], int, int]
+    form = tuple[int, int, list[tuple[str, list[str], list[int], bytes]], int, int]
     try:
-        at_ns, told, documents, commands = msgspec.msgpack.decode(data, type=form)
+        at_ns, shown_ns, told, documents, commands = msgspec.msgpack.decode(data, type=form)
         said: list[Delivery] = []
         for kind, keys, counts, body in told:
             layout: np.dtype[Any] = _ROWS[kind]
             rows, at = np.frombuffer(body, layout), 0
             for key, count in zip(keys, counts, strict=True):
-                said.append(Delivery(at_ns, kind, key, rows[at : at + count]))
+                said.append(Delivery(shown_ns, kind, key, rows[at : at + count]))
                 at += count
     except (msgspec.DecodeError, KeyError, ValueError) as error:
         raise JournalDamaged(f"a delivery cannot be read: {error}") from error
-    return Told(at_ns, tuple(said), documents, commands)
+    return Told(at_ns, shown_ns, tuple(said), documents, commands)

@@ -14,6 +14,7 @@ import numpy as np
 
 from confidence_engine.domain import event as ev
 from confidence_engine.domain.errors import DataRefused
+from confidence_engine.domain.order import CMD_HALT, CMD_LIMIT
 from confidence_engine.domain.units import format_time
 
 __all__ = ["merge", "validate"]
@@ -34,7 +35,7 @@ _ONCE: Final = _table((ev.BAR, ev.FUNDING, ev.MARK, ev.SESSION, ev.TIMER))
 """Kinds of which a stream says one thing at a time."""
 
 _AFTER: Final = _table(
-    (ev.FILL, ev.CORPORATE, ev.FUNDING, ev.MARK, ev.SESSION, ev.BAR, ev.QUOTE, ev.TRADE, ev.SIGNAL, ev.SCORE)
+    (ev.FILL, ev.CORPORATE, ev.FUNDING, ev.MARK, ev.SESSION, ev.BAR, ev.QUOTE, ev.TRADE, ev.SIGNAL, ev.SCORE, ev.FEED)
 )
 """Kinds that cannot be known before they happen."""
 
@@ -136,6 +137,8 @@ def _faults(events: np.ndarray, assets: int, underlyings: int) -> Iterator[tuple
     for of, limit in ((ev.BAR, assets), (ev.FUNDING, assets), (ev.SCORE, assets), (ev.CORPORATE, assets),
                       (ev.SIGNAL, underlyings)):  # fmt: skip
         yield (kind == of) & (events["asset"] >= limit), "its asset or underlying does not exist"
+    lost = (events["asset"] >= assets) & (events["asset"] != ev.NO_ASSET)
+    yield (kind == ev.FEED) & lost, "its asset or underlying does not exist"
 
 
 def _order_faults(events: np.ndarray, once: np.ndarray) -> Iterator[tuple[np.ndarray, str]]:
@@ -207,5 +210,10 @@ _BODY: Final[dict[int, tuple[tuple[Callable[[np.ndarray], np.ndarray], str], ...
         (lambda e: ~np.isin(_read(ev.corporate_what)(e), (ev.SPLIT, ev.DIVIDEND)), "neither a split nor a dividend"),
         (_outside(ev.corporate_value, _TINY, _BIG), "value missing or not above zero"),
     ),
+    ev.FEED: (
+        (lambda e: ~np.isin(_read(ev.feed_what)(e), list(ev.FEED_NAMES)), "a feed did nothing that is known"),
+        (lambda e: ~np.isin(_read(ev.feed_of)(e), [0, *ev.KIND_NAMES]), "a feed that brings no kind there is"),
+    ),
+    ev.COMMAND: ((_outside(ev.command_code, CMD_HALT, CMD_LIMIT), "no such command"),),
     ev.TIMER: ((lambda e: ~np.isin(_read(ev.timer_is_grid)(e), (0.0, 1.0)), "neither on the grid nor after evidence"),),
 }

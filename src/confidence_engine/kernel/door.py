@@ -16,6 +16,7 @@ from confidence_engine.domain.event import (
     COMMAND,
     CORPORATE,
     DIVIDEND,
+    FEED,
     FILL,
     FUNDING,
     LIQUIDATION,
@@ -51,7 +52,7 @@ from confidence_engine.domain.event import (
 )
 from confidence_engine.domain.jit import stage
 from confidence_engine.domain.order import CMD_FLATTEN, CMD_HALT, CMD_LIMIT, CMD_RESUME, CMD_STAND_DOWN
-from confidence_engine.kernel import session
+from confidence_engine.kernel import feed, session
 
 __all__ = ["sound"]
 
@@ -83,6 +84,8 @@ def sound(s, event):
         code = command_code(event)
         entries = code == CMD_HALT or code == CMD_RESUME or code == CMD_STAND_DOWN
         return entries or code == CMD_FLATTEN or code == CMD_LIMIT
+    if kind == FEED:
+        return feed.orderly(s, event)
     return True
 
 

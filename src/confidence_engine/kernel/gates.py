@@ -34,7 +34,7 @@ from confidence_engine.domain.event import ADJUSTED, DEGRADED
 from confidence_engine.domain.jit import stage
 from confidence_engine.domain.params import Bound
 from confidence_engine.domain.units import DAY_NS, HOUR_NS
-from confidence_engine.kernel import narrative, session
+from confidence_engine.kernel import feed, narrative, session
 
 __all__ = ["Params", "check", "data"]
 
@@ -65,7 +65,7 @@ class Params(NamedTuple):
 
 @stage
 def data(s, i, now_ns, min_obs, stale_bars, p):
-    """Bits that forbid believing the price of asset i: cold, stale, or an input it needs is missing."""
+    """Bits that forbid believing the price of asset i: cold, stale, or an input it needs is missing or in doubt."""
     a, inst = s.asset[i], s.inst[i]
     bits = 0
     age = session.clock(s, inst.calendar, now_ns) - session.clock(s, inst.calendar, a.close_ns)
@@ -74,7 +74,7 @@ def data(s, i, now_ns, min_obs, stale_bars, p):
     if a.n_bars == 0 or age > stale_bars * inst.bar_ns:
         bits |= 1 << GATE_PRICE_STALE
     unfunded = inst.funding_ns > 0 and now_ns - a.funding_ns > p.funding_patience * inst.funding_ns
-    if unfunded or (a.seen_marks & DEGRADED) != 0:
+    if unfunded or (a.seen_marks & DEGRADED) != 0 or feed.faulty(s, i) != 0:
         bits |= 1 << GATE_DEGRADED
     return bits
 

@@ -11,6 +11,7 @@ from confidence_engine.kernel import (
     crowd,
     divergence,
     exits,
+    feed,
     feedback,
     gates,
     horizons,
@@ -39,6 +40,7 @@ class Params(NamedTuple):
     crowd: crowd.Params = crowd.Params()
     confidence: confidence.Params = confidence.Params()
     conviction: conviction.Params = conviction.Params()
+    feed: feed.Params = feed.Params()
     gates: gates.Params = gates.Params()
     ranking: ranking.Params = ranking.Params()
     sizing: sizing.Params = sizing.Params()

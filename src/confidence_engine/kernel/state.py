@@ -26,7 +26,7 @@ __all__ = [
     "state_hash",
 ]  # fmt: skip
 
-STATE_SCHEMA: Final = 3
+STATE_SCHEMA: Final = 4
 RING_BARS: Final = 512
 ITEMS: Final = 64
 DAYS: Final = 64
@@ -50,7 +50,7 @@ HEAD: Final = _row(
     "clusters_full:i", "start_equity", "balance", "equity", "peak_equity", "gross", "net_usd", "used_margin",
     "realised", "fees", "funding", "turnover", "open_positions:i", "day:i", "day_equity", "day_trades:i", "week:i",
     "week_trades:i", "halted:i", "gross_limit", "last_equity_ns:i", "unranked:i", "ranked_hour:i", "talk_hour:i",
-    "market_frame:i",
+    "market_frame:i", "feeds:i",
 )  # fmt: skip
 
 # What the price says, a row an asset.
@@ -59,7 +59,7 @@ ASSET: Final = _row(
     "decay", "variance", "variance_weight", "sigma", "warmth", "first_warm_ns:i", "volume_z", "silent", "volume_n:i",
     "frame:i", "frame_high", "frame_low", "frame_close", "frame_prior", "atr", "atr_n:i", "funding_ns:i",
     "seen_marks:i", "score_mean", "score_std", "score_ns:i", "score_horizon_ns:i",
-    "pending:i", "dropped:i", "watched_ns:i", "stir_hour:i", "stir_sum", "stir_n:i",
+    "pending:i", "dropped:i", "watched_ns:i", "stir_hour:i", "stir_sum", "stir_n:i", "feed:i",
 )  # fmt: skip
 
 # The last RING_BARS bars: what the price was when a story was known, and how much it was expected to move.

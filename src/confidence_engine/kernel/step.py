@@ -6,6 +6,7 @@ events, same parameters: same bytes. It never raises; a non-zero `out.head.statu
 
     what happened to us    -> ledger, orders      what the operator says -> risk
     what the market does   -> price, ledger       what is being told     -> narrative, divergence
+    what a feed did wrong  -> feed
     at a TIMER: out of positions first (exits, algos), then every asset that has something new is
     judged (divergence -> horizons, crowd -> confidence -> quality, conviction -> gates), and the best cases
     (ranking) are sized and sent
@@ -33,6 +34,7 @@ from confidence_engine.domain.event import (
     COMMAND,
     CORPORATE,
     DEGRADED,
+    FEED,
     FILL,
     FUNDING,
     LIQUIDATION,
@@ -58,6 +60,7 @@ from confidence_engine.kernel import (
     divergence,
     door,
     exits,
+    feed,
     feedback,
     gates,
     horizons,
@@ -87,7 +90,8 @@ IN_POSITION = (
     | 1 << GATE_MARKET_CLOSED
 )
 """Bits that do not weaken a case against the position held: they only forbid a new entry. A reduction that is decided
-while the market is closed waits at the venue for the open."""
+while the market is closed waits at the venue for the open. DEGRADED is not among them: a position is not turned
+against on data that may not be believed, and keeps its stop, its target and its time."""
 
 ENTERED = 1 << 62
 """Private mark of a case that passed its gates and waits for its turn to be sized."""
@@ -142,6 +146,8 @@ def step(s, event, p, out):
             feedback.book(s, event.asset, out, p.feedback)
     elif kind == COMMAND:
         _obey(s, event, out)
+    elif kind == FEED:
+        feed.hear(s, event, out, p.feed)
     else:
         out.head[0].status = STATUS_UNKNOWN_KIND
 
@@ -277,6 +283,8 @@ def _describe(s, i, event, d):
     d.held_lots, d.target_lots = b.lots, b.lots
     d.stop_ticks, d.target_ticks, d.deadline_ns, d.margin_usd = b.stop_ticks, b.target_ticks, b.deadline_ns, b.margin
     d.marks = (event.marks | a.seen_marks) & (DEGRADED | SYNTHETIC | ADJUSTED)
+    if feed.faulty(s, i) != 0:
+        d.marks |= DEGRADED
     d.regime, d.findings, d.crowd, d.edge = regime.packed(s, i), 0, 1.0, math.nan
     d.gap_short, d.gap_mid, d.gap_long, d.anticipation = math.nan, math.nan, math.nan, math.nan
     d.market, d.quality, d.conviction = math.nan, math.nan, math.nan
