@@ -48,9 +48,15 @@ class Rebuilt(NamedTuple):
     tape: Tape
     window: Window
 
-    def play(self) -> replay.Result:
-        """Kernel and venue over the whole tape."""
-        return replay.play(self.config, self.sources.instruments, self.tape.events)
+    def play(self, events: np.ndarray | None = None) -> replay.Result:
+        """Kernel and venue over the whole tape, or over a stretch of it."""
+        told = self.tape.events if events is None else events
+        return replay.play(self.config, self.sources.instruments, told)
+
+    def near(self, t: int, count: int | None) -> np.ndarray:
+        """Up to `count` events on either side of t; all of them where no number is said."""
+        k = int(np.searchsorted(self.tape.events["ts_known"], t, side="right"))
+        return self.tape.events if count is None else self.tape.events[max(k - count, 0) : k + count]
 
 
 def known_symbols(tables: Sequence[Table], t: int) -> list[str]:
@@ -80,9 +86,12 @@ def rebuilt(
 
 def future(
     tables: Sequence[Table], config: Config, window: Window, maker: Maker, t: int, rng: np.random.Generator,
-    checks: dict[str, Check],
+    checks: dict[str, Check], stepped: int | None = None,
 ) -> None:  # fmt: skip
-    """Perturb and cut the raw rows after t, once each, for those of `checks` (FUTURE, TRUNCATION) that are there."""
+    """Perturb and cut the raw rows after t, once each, for those of `checks` (FUTURE, TRUNCATION) that are there.
+
+    `stepped` says how many events on either side of t the kernel steps; all, where nothing is said.
+    """
     with TemporaryDirectory(prefix="audit-") as folder:
         symbols, place = known_symbols(tables, t), Path(folder)
         changes = {FUTURE: lambda: another_future(tables, t, window.end_ns, rng), TRUNCATION: lambda: cut(tables, t)}
@@ -94,8 +103,8 @@ def future(
                 check.n += 1
                 fault = _events(one.tape, other.tape, t, check)
                 if fault is None:
-                    ran = ran or one.play()
-                    fault = _rows(ran, other.play(), t, check)
+                    ran = ran or one.play(one.near(t, stepped))
+                    fault = _rows(ran, other.play(other.near(t, stepped)), t, check)
                 if fault is not None:
                     check.leak(f"t = {format_time(t)}: {fault}")
                 check.count(unchanged=int(_future_alike(one.tape, other.tape, t)))

@@ -43,18 +43,19 @@ def frames(
     check: Check,
 ) -> None:  # fmt: skip
     """Replace what is in the middle of `count` frames of each length. Raises KernelHalted."""
+    all_day = np.array([i for i, one in enumerate(instruments) if not one.calendar], np.int64)
     with check.timed():
         walker, branch = lane(config, instruments), lane(config, instruments)
         at = 0
-        for first, k, length in _probes(config, instruments, events, count, rng):
+        for first, k, length in _probes(config, all_day, events, count, rng):
             if first > at:
                 walker.step(events[:first], at, first)
                 at = first
             beliefs = []
-            for rows in (events[at : k + 1], _other_frame(events[at : k + 1], rng)):
+            for rows in (events[at : k + 1], _other_frame(events[at : k + 1], all_day, rng)):
                 branch.copy_from(walker)
                 branch.step(rows, 0, len(rows))
-                beliefs.append(_believed(branch, length, config))
+                beliefs.append(_believed(branch, length, all_day, config))
             check.n += 1
             for name, one in beliefs[0].items():
                 if one.tobytes() != beliefs[1][name].tobytes():
@@ -64,14 +65,13 @@ def frames(
 
 
 def _probes(
-    config: Config, instruments: tuple[Instrument, ...], events: np.ndarray, count: int, rng: np.random.Generator
+    config: Config, all_day: np.ndarray, events: np.ndarray, count: int, rng: np.random.Generator
 ) -> list[tuple[int, int, int]]:
     """(first event of the frame, bar inside it that does not end it, length of the frame), by first event."""
     p, step = config.kernel, config.agent.interval_ns
     lengths = {p.price.atr_frame_ns, p.market.frame_ns}
     if p.regime.follow:
         lengths |= {p.regime.middle_frame_ns, p.regime.long_frame_ns}
-    all_day = [i for i, one in enumerate(instruments) if not one.calendar]
     bars = np.flatnonzero((events["kind"] == BAR) & np.isin(events["asset"], all_day))
     probes = []
     for length in sorted(one for one in lengths if one > step):
@@ -84,28 +84,27 @@ def _probes(
     return sorted(probes)
 
 
-def _other_frame(events: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """The events with other prices in all bars."""
+def _other_frame(events: np.ndarray, assets: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """The events with other prices in all bars of these assets."""
     other = events.copy()
-    bar = other["kind"] == BAR
+    bar = (other["kind"] == BAR) & np.isin(other["asset"], assets)
     factor = np.exp(rng.normal(0.0, 0.05, int(bar.sum())))
     for name in ("x0", "x1", "x2", "x3"):
         other[name][bar] *= factor
     return other
 
 
-def _believed(one: Lane, length: int, config: Config) -> dict[str, np.ndarray]:
+def _believed(one: Lane, length: int, assets: np.ndarray, config: Config) -> dict[str, np.ndarray]:
     """What is believed of closed frames of this length."""
     s, p = one.state, config.kernel
-    n = int(s.head[0].n_assets)
     told: dict[str, np.ndarray] = {}
     if length == p.price.atr_frame_ns:
-        told["the range"] = s.asset["atr"][:n].copy()
+        told["the range"] = s.asset["atr"][assets]
     if length == p.market.frame_ns:
-        told["a beta"] = s.beta["beta"][:n].copy()
+        told["a beta"] = s.beta["beta"][assets]
     for f, frame_ns in ((1, p.regime.middle_frame_ns), (2, p.regime.long_frame_ns)):
         if length == frame_ns and p.regime.follow:
-            told[f"regime {f}"] = np.stack([s.regime[name][:n, f].astype(float) for name in OF_A_FRAME])
+            told[f"regime {f}"] = np.stack([s.regime[name][assets, f].astype(float) for name in OF_A_FRAME])
     return told
 
 
