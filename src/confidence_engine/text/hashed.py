@@ -29,8 +29,8 @@ from confidence_engine.text import weights as cue_weights
 from confidence_engine.text.pieces import FOLDER
 
 __all__ = [
-    "FILE", "KNOWN", "SIZE", "TRAINED_UNTIL", "WARMTH_AWAY", "HashedReader", "Weights", "cue_row", "reading_of", "rows_of",
-    "softmax", "sources", "strangeness", "warmth", "weights", "words_of",
+    "FILE", "KNOWN", "SIZE", "TRAINED_UNTIL", "WARMTH_AWAY", "HashedReader", "Weights", "cue_row", "reading_of",
+    "rows_of", "softmax", "sources", "strangeness", "warmth", "weights", "words_of",
 ]  # fmt: skip
 
 SIZE: Final = 1 << 17

@@ -153,8 +153,14 @@ def _from_raw(
 def moments_of(scene: Scene, count: int, before_ns: int, after_ns: int, rng: np.random.Generator) -> list[int]:
     """`count` times in order: half by chance, half just before some row could be known, where a leak would be new."""
     first, last = scene.begin_ns + before_ns, scene.end_ns - after_ns
-    known = np.concatenate([table.knowable for table in scene.tables if table.kind != "bars"] or [np.zeros(0, np.int64)])
+    known = np.concatenate(
+        [table.knowable for table in scene.tables if table.kind != "bars"] or [np.zeros(0, np.int64)]
+    )
     known = known[(known > first) & (known < last)]
     some = rng.integers(first, max(last, first + 1), count - count // 2).tolist()
-    near = (rng.choice(known, count // 2) - 1 - rng.integers(0, 60, count // 2) * 1_000_000_000).tolist() if len(known) else []
+    near = (
+        (rng.choice(known, count // 2) - 1 - rng.integers(0, 60, count // 2) * 1_000_000_000).tolist()
+        if len(known)
+        else []
+    )
     return sorted(int(t) for t in some + near)

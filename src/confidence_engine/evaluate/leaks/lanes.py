@@ -14,9 +14,11 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 
 from confidence_engine.config import Config
-from confidence_engine.domain.event import BAR, EVENT, FUNDING, SCORE, SIGNAL, TIMER
+from confidence_engine.domain.decision import DECISION
 from confidence_engine.domain.errors import KernelHalted
+from confidence_engine.domain.event import BAR, EVENT, FUNDING, SCORE, SIGNAL, TIMER
 from confidence_engine.domain.instrument import Instrument
+from confidence_engine.domain.order import INTENT
 from confidence_engine.domain.params import params_record
 from confidence_engine.domain.units import format_time
 from confidence_engine.drivers import replay
@@ -45,18 +47,25 @@ class Lane(NamedTuple):
     params: np.ndarray
     assume: np.ndarray
 
-    def step(self, events: np.ndarray, at: int, until: int) -> None:
-        """Step events[at:until] of the array that is shown whole; what was said before is forgotten.
+    def step(self, events: np.ndarray, at: int, until: int) -> dict[str, bytes]:
+        """Step events[at:until] of the array that is shown whole, and say what was said, the rows of SAID.
 
         An array that goes on beyond `until` must hold there an event that is refused. Raises KernelHalted.
         """
         head = self.out.head[0]
-        clear(self.out)
-        done = int(run(self.state, self.venue, events, at, self.params, self.assume, self.out))
+        said: dict[str, list[bytes]] = {name: [] for name in SAID}
         wanted = STATUS_OK if until == len(events) else STATUS_ORDER
-        if done != until or head.status != wanted:
-            raise KernelHalted(f"the kernel stopped at event {done}: {STATUS_NAMES[int(head.status)]}")
+        while True:
+            clear(self.out)
+            at = int(run(self.state, self.venue, events, at, self.params, self.assume, self.out))
+            for name, count in SAID.items():
+                said[name].append(getattr(self.out, name)[: int(head[count])].tobytes())
+            if at == until or head.status != STATUS_OK:
+                break  # else there was no more room for what is said
+        if at != until or head.status != wanted:
+            raise KernelHalted(f"the kernel stopped at event {at}: {STATUS_NAMES[int(head.status)]}")
         head.status = STATUS_OK
+        return {name: b"".join(parts) for name, parts in said.items()}
 
     def held(self) -> list[np.ndarray]:
         """All arrays of the state and of the venue's books, without the rows that no asset uses."""
@@ -109,14 +118,16 @@ def kernel_future(
         blind, seeing = lane(config, instruments), lane(config, instruments)
         shown, at = scrambled(events, rng), 0
         for k in cuts.tolist():
-            blind.step(events[:k], at, k)
+            one = blind.step(events[:k], at, k)
             shown[at:k] = events[at:k]
             shown[k] = _refused(events[k - 1])
-            seeing.step(shown, at, k)
+            two = seeing.step(shown, at, k)
             at = k
             check.n += 1
-            check.count(decisions=int(blind.out.head[0].decisions), orders=int(blind.out.head[0].intents))
-            told = _different(blind, seeing)
+            check.count(
+                decisions=len(one["decisions"]) // DECISION.itemsize, orders=len(one["intents"]) // INTENT.itemsize
+            )
+            told = _different(one, two) or _apart(blind, seeing)
             if told is not None:
                 check.leak(f"at {format_time(int(events[k - 1]['ts_known']))}, event {k}: {told}")
                 seeing.copy_from(blind)
@@ -129,12 +140,14 @@ def _refused(last: Any) -> np.ndarray:
     return stop[0]
 
 
-def _different(one: Lane, two: Lane) -> str | None:
-    """The first array that is not the same in both, in words."""
-    for name, count in SAID.items():
-        a, b = (getattr(x.out, name)[: int(x.out.head[0][count])] for x in (one, two))
-        if a.tobytes() != b.tobytes():
-            return f"{name} are others with another future"
+def _different(one: dict[str, bytes], two: dict[str, bytes]) -> str | None:
+    """What was said that is not the same, in words."""
+    names = [name for name in one if one[name] != two[name]]
+    return f"{names[0]} are others with another future" if names else None
+
+
+def _apart(one: Lane, two: Lane) -> str | None:
+    """The first array of the two states that is not the same, in words."""
     names = (*State._fields, *(f"venue.{name}" for name in Venue._fields))
     for name, a, b in zip(names, one.held(), two.held(), strict=True):
         if a.tobytes() != b.tobytes():

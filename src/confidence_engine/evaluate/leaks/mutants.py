@@ -111,7 +111,7 @@ def planted(folder: Path) -> list[Mutant]:
 
 
 def apply(mutant: Mutant | None, target: Path, package: Path = PACKAGE) -> None:
-    """Copy the package to target/confidence_engine and patch the copy. Raises RunError for a patch that does not fit."""
+    """Copy the package into `target` and patch the copy. Raises RunError for a patch that does not fit."""
     ignored = shutil.ignore_patterns("kernel-*", "model", "migrations")
     copy = target / "confidence_engine"
     shutil.copytree(package, copy, ignore=ignored)

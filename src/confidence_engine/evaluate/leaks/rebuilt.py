@@ -142,7 +142,9 @@ def _difference(a: np.ndarray, b: np.ndarray) -> str:
     """Which row is the first that differs, and in which fields."""
     for k in range(min(len(a), len(b))):
         if a[k].tobytes() != b[k].tobytes():
-            fields = [name for name in a.dtype.names or () if a[name][k : k + 1].tobytes() != b[name][k : k + 1].tobytes()]
+            fields = [
+                name for name in a.dtype.names or () if a[name][k : k + 1].tobytes() != b[name][k : k + 1].tobytes()
+            ]
             return f"row {k} differs in {', '.join(fields[:6])}"
     return f"{len(a)} rows, and {len(b)} with another future"
 

@@ -68,8 +68,10 @@ def stored(config: Config, store: Store) -> Scene | None:
 def bundled(config: Config | None = None, seed: int = 5, days: int | None = None, share: bool = True) -> Scene:
     """The world of a seed under the parameters of `config`, or under those of `eager`; with or without its share."""
     step = config.agent.interval_ns if config else 30 * MINUTE_NS
-    length = days or (12 if step < HOUR_NS else 60 if step < DAY_NS else 400)
-    busy = Params(events_a_day=24.0 / length if step >= DAY_NS else 4.0, rumours_a_day=0.2, empty_a_day=0.5, impact=0.03)
+    length = days or (16 if step < HOUR_NS else 60 if step < DAY_NS else 400)
+    events = 4.0 if step < DAY_NS else 0.1
+    told = 0.0 if config is None else 1.0  # stories that many houses tell, so that a patient config trades too
+    busy = Params(events_a_day=events, rumours_a_day=0.2, empty_a_day=events / 8.0, impact=0.03, corroboration=told)
     begin = parse_time(BEGIN)
     world = generate(seed, WORLD_ASSETS[: 3 if share else 2], begin, length, step, params=busy)
     made = _config(world, config, step)

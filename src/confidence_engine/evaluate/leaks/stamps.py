@@ -1,4 +1,4 @@
-"""No event is known before its raw row could be: every event is traced to the row that says it, and their times compared.
+"""No event is known before its raw row could be: each is traced to the row that says it, and their times compared.
 
 The row is found by what it says, not by its stamp, so an event whose stamp was moved finds no row that says this at
 that time and is a leak like one that comes too early. Events that no file brings are held to what they are about: a

@@ -1,4 +1,4 @@
-"""Two leaks that no future shows: a frame that counts before it is over, and a number that is part of its own yardstick.
+"""Two leaks that no future shows: a frame that counts before it is over, a number that stands in its own yardstick.
 
 frames       bars of a frame that is still open are replaced; the range, the regimes and the betas, which believe closed
              frames only, must not move.
