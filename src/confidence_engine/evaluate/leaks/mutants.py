@@ -9,8 +9,11 @@ of ours, which halves the time. The copy without a patch must raise no alarm in 
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
 import shutil
+import signal
 import subprocess
 import sys
 import threading
@@ -126,26 +129,30 @@ def apply(mutant: Mutant | None, target: Path, package: Path = PACKAGE) -> None:
 
 
 class _Server:
-    """A process that has the libraries loaded and forks one child a task."""
+    """A process that has the libraries loaded and forks one child a task; a dead one is followed by another."""
 
     def __init__(self) -> None:
-        self._process = subprocess.Popen(
-            [sys.executable, "-P", "-c", _SERVER], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
-            start_new_session=True,
-        )  # fmt: skip
+        self._process = self._start()
+
+    def _start(self) -> subprocess.Popen[str]:
+        words = [sys.executable, "-P", "-c", _SERVER]
+        return subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, start_new_session=True)
 
     def ask(self, source: Path, check: str, answer: Path) -> dict[str, Any]:
         """What the probe of one copy found; {"broke": why} where it raised, died or took too long."""
-        watch = threading.Timer(PATIENCE_S, self.kill)
+        if self._process.poll() is not None:
+            self.close()
+            self._process = self._start()
+        stdin, stdout = self._process.stdin, self._process.stdout
+        assert stdin is not None
+        assert stdout is not None
+        watch = threading.Timer(PATIENCE_S, self._kill)
         watch.start()
-        task = {"source": str(source), "check": check, "answer": str(answer)}
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
         try:
-            self._process.stdin.write(json.dumps(task) + "\n")
-            self._process.stdin.flush()
-            if self._process.stdout.readline().strip() != "done":
-                return {"broke": "its process died or took too long"}
+            stdin.write(json.dumps({"source": str(source), "check": check, "answer": str(answer)}) + "\n")
+            stdin.flush()
+            if stdout.readline().strip() != "done":
+                return {"broke": f"its process died, or took more than {PATIENCE_S:g} s"}
         except BrokenPipeError:
             return {"broke": "its process died"}
         finally:
@@ -153,14 +160,19 @@ class _Server:
         found: dict[str, Any] = json.loads(answer.read_text("utf-8")) if answer.is_file() else {"broke": "no answer"}
         return found
 
-    def kill(self) -> None:
-        """End the process and what it has forked."""
-        import os
-        import signal
-
+    def _kill(self) -> None:
+        """End the process and what it has forked, which is a group of its own."""
         if self._process.poll() is None:
             os.killpg(self._process.pid, signal.SIGKILL)
+
+    def close(self) -> None:
+        """End it, and let go of its pipes."""
+        self._kill()
         self._process.wait()
+        for end in (self._process.stdin, self._process.stdout):
+            if end is not None:
+                with contextlib.suppress(BrokenPipeError):
+                    end.close()
 
 
 def try_out(
@@ -208,7 +220,7 @@ def _all(tasks: list[tuple[Mutant | None, str, Path]], workers: int, say: Callab
             return list(pool.map(run, tasks))
     finally:
         for one in servers:
-            one.kill()
+            one.close()
 
 
 def _verdict(name: str, check: str, found: dict[str, Any], seconds: float) -> Verdict:

@@ -15,7 +15,6 @@ import msgspec
 import numpy as np
 
 from confidence_engine.domain.units import SECOND_NS
-from confidence_engine.evaluate.leaks.audit import new_checks
 from confidence_engine.evaluate.leaks.fills import FILLS, fills
 from confidence_engine.evaluate.leaks.found import Check
 from confidence_engine.evaluate.leaks.lanes import KERNEL_FUTURE, kernel_future
@@ -24,6 +23,7 @@ from confidence_engine.evaluate.leaks.raw import slice_of
 from confidence_engine.evaluate.leaks.rebuilt import FUTURE, TRUNCATION, Rebuilt, future, known_symbols, rebuild
 from confidence_engine.evaluate.leaks.scene import Scene, bundled
 from confidence_engine.evaluate.leaks.stamps import STAMPS, stamps
+from confidence_engine.evaluate.leaks.whole import new_checks
 from confidence_engine.evaluate.leaks.yardsticks import FRAMES, OWN_READING, frames, own_reading
 from confidence_engine.feeds.assemble import Window
 from confidence_engine.text.cues import CueReader
