@@ -53,6 +53,12 @@ class Scene(NamedTuple):
     end_ns: int
     synthetic: bool
 
+    @property
+    def told_ns(self) -> int:
+        """End of what is told: where evidence ends before the bars do, nothing is decided any more."""
+        last = [int(table.knowable.max()) + 1 for table in self.tables if table.kind in ("news", "scores")]
+        return min([self.end_ns, max(last, default=self.end_ns)])
+
 
 def stored(config: Config, store: Store) -> Scene | None:
     """Everything the store holds for `config`; None where it has no bar of any of its symbols."""

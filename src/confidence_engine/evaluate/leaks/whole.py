@@ -126,11 +126,11 @@ def _kernel(
 def _startup(
     scene: Scene, run: Rebuilt, store: Store, maker: Callable[[], Reader], say: Callable[[str], None]
 ) -> dict[str, Any]:
-    """The last week, or the last thirty bars where they are longer, after warm-ups of several lengths."""
-    decided = min(max(7 * DAY_NS, 30 * scene.config.agent.interval_ns), (scene.end_ns - scene.begin_ns) // 4)
+    """The last week in which something is told, or thirty bars where they are longer, after several warm-ups."""
+    decided = min(max(7 * DAY_NS, 30 * scene.config.agent.interval_ns), (scene.told_ns - scene.begin_ns) // 4)
     symbols = [one.symbol for one in run.sources.instruments]
-    last = scene.end_ns - decided
-    return startup(scene.config, store, symbols, scene.begin_ns, last, scene.end_ns, maker(), say)
+    last = scene.told_ns - decided
+    return startup(scene.config, store, symbols, scene.begin_ns, last, scene.told_ns, maker(), say)
 
 
 def _from_raw(
@@ -138,7 +138,7 @@ def _from_raw(
     say: Callable[[str], None],
 ) -> None:  # fmt: skip
     """Everything made again from the rows round each moment."""
-    span, step = scene.end_ns - scene.begin_ns, scene.config.agent.interval_ns
+    span, step = scene.told_ns - scene.begin_ns, scene.config.agent.interval_ns
     before = min(max(BEFORE_NS, 3 * scene.config.kernel.price.min_obs * step // 2), span * 3 // 5)
     after = min(max(AFTER_NS, 20 * step), span // 5)
     both = {name: checks[name] for name in (FUTURE, TRUNCATION)}
@@ -152,7 +152,7 @@ def _from_raw(
 
 def moments_of(scene: Scene, count: int, before_ns: int, after_ns: int, rng: np.random.Generator) -> list[int]:
     """`count` times in order: half by chance, half just before some row could be known, where a leak would be new."""
-    first, last = scene.begin_ns + before_ns, scene.end_ns - after_ns
+    first, last = scene.begin_ns + before_ns, scene.told_ns - after_ns
     known = np.concatenate(
         [table.knowable for table in scene.tables if table.kind != "bars"] or [np.zeros(0, np.int64)]
     )
