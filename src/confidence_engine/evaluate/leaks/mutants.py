@@ -212,15 +212,16 @@ def _all(tasks: list[tuple[Mutant | None, str, Path]], workers: int, say: Callab
         finally:
             idle.put(server)
         verdict = _verdict(mutant.name if mutant else "as it is", check, found, time.perf_counter() - began)
-        say(f"{verdict.mutant}: {verdict.check} {'caught it' if verdict.caught else 'saw nothing'}")
+        said = "saw a leak" if verdict.caught else "gave no verdict" if verdict.n == 0 else "saw nothing"
+        say(f"{verdict.mutant}: {verdict.check} {said}")
         return verdict
 
-    try:
-        with ThreadPoolExecutor(len(servers)) as pool:
+    with ThreadPoolExecutor(len(servers)) as pool:
+        try:
             return list(pool.map(run, tasks))
-    finally:
-        for one in servers:
-            one.close()
+        finally:  # before the pool waits for its threads: who stops the audit by hand does not wait for a probe
+            for one in servers:
+                one.close()
 
 
 def _verdict(name: str, check: str, found: dict[str, Any], seconds: float) -> Verdict:
