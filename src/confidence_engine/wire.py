@@ -27,6 +27,7 @@ COMMANDS: Final[dict[str, Row]] = {
     "replay": Row(f"{_CLI}.replay:replay", "Replay stored bars and news through the kernel and simulate the trades."),
     "decide": Row(f"{_CLI}.decide:decide", "Explain the decision on one symbol as of a moment."),
     "study": Row(f"{_CLI}.study:study", "Show what the price does after a story, per source, class and polarity."),
+    "audit": Row(f"{_CLI}.audit:audit", "Look for decisions that knew more than could be known; exit 1 on any leak."),
     "ablate": Row(f"{_CLI}.ablate:ablate", "Neutralise each stage, source and gate in turn and compare the figures."),
     "why": Row(f"{_CLI}.why:why", "Reconstruct a past decision from the journal alone."),
     "runs": Row(f"{_CLI}.runs:runs", "List the replays that were made."),

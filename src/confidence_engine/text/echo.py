@@ -21,7 +21,7 @@ from confidence_engine.domain.units import DAY_NS, HOUR_NS
 from confidence_engine.text.facts import Facts, contrast, share_a_value
 from confidence_engine.text.similarity import alike
 
-__all__ = ["WEIGHTS", "Pair", "compare", "opposed", "probability"]
+__all__ = ["TRAINED_UNTIL", "WEIGHTS", "Pair", "compare", "opposed", "probability"]
 
 _SOON: Final = 13 * HOUR_NS
 """A price told again within half a day (and its rounding) is one move; later it is another."""
@@ -45,6 +45,8 @@ class Pair(NamedTuple):
 
 WEIGHTS: Final[tuple[float, ...]] = (-1.46, 0.52, 1.22, 1.65, -2.32, -0.49, -0.7, 0.48, 1.78, -0.51, -2.18)
 """Constant, then one for each field of Pair."""
+TRAINED_UNTIL: Final = "2024-03-01"
+"""The archives that the labelled pairs were drawn from end before it."""
 
 
 def compare(a: Facts, b: Facts, rarity: Mapping[str, float], gap_ns: int, one_house: bool) -> Pair:

@@ -9,7 +9,10 @@ Learnt from twitter-financial-news-sentiment (MIT card, Ricky Costa) and SEntFiN
 
 from __future__ import annotations
 
-__all__ = ["DIRECTION", "EMPHASIS"]
+__all__ = ["DIRECTION", "EMPHASIS", "TRAINED_UNTIL"]
+
+TRAINED_UNTIL = "2024-01-01"
+"""Neither set has dates; the newest text in them is of February 2023, so the end of that year."""
 
 DIRECTION: tuple[float, ...] = (
     0.883,
