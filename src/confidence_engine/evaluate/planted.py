@@ -42,7 +42,9 @@ CASE: Final = np.dtype(
 )  # fmt: skip
 """A resolved case: y is 1 or 0, the net return a fraction and in standard deviations over the horizon; clarity is
 the truth behind its leading story, which only the world knows (NaN where a score spoke)."""
-WORLD: Final = world.Params(corroboration=1.0, rumours_a_day=1.0, impact=0.02, delay_factor=0.2)
+WORLD: Final = world.Params(
+    events=world.Events(rumours_a_day=1.0, impact=0.02), stories=world.Stories(corroboration=1.0, delay_factor=0.2)
+)
 """The planted world: many rumours, large events, and houses five times as quick, so that others are heard in time."""
 
 
