@@ -13,7 +13,7 @@ from confidence_engine.domain.document import known_at
 from confidence_engine.domain.errors import UsageError
 from confidence_engine.domain.instrument import Underlying
 from confidence_engine.domain.units import DAY_NS, HOUR_NS, MINUTE_NS, parse_time
-from confidence_engine.feeds.world import PUBLISHERS, WORLD_ASSETS, Events, Params, Stories, World, generate, symbol_of
+from confidence_engine.feeds.world import PUBLISHERS, WORLD_ASSETS, Params, Stories, World, generate, symbol_of
 from confidence_engine.feeds.world.plain import EMPTY, FALLING, KINDS, RISING
 from confidence_engine.feeds.world.wording import sentence
 

@@ -61,6 +61,7 @@ def absorbed(events: np.ndarray, close_ns: np.ndarray, p: Events) -> np.ndarray:
     for event in events[events["impact"] != 0.0]:
         ends = np.searchsorted(close_ns, [event["at_ns"], event["at_ns"] + _OVER * p.half_life_ns])
         first, last = int(ends[0]), int(ends[1])
-        taken[first:last] += event["impact"] * (1.0 - (1.0 - p.at_once) * left(close_ns[first:last] - event["at_ns"], p))
+        age_ns = close_ns[first:last] - event["at_ns"]
+        taken[first:last] += event["impact"] * (1.0 - (1.0 - p.at_once) * left(age_ns, p))
         taken[last:] += event["impact"] * (1.0 - (1.0 - p.at_once) * (1.0 - p.closing))
     return taken

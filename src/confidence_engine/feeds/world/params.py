@@ -10,7 +10,6 @@ from __future__ import annotations
 import math
 from typing import Annotated, Final, NamedTuple
 
-from confidence_engine.domain.errors import UsageError
 from confidence_engine.domain.params import Bound
 from confidence_engine.domain.units import DAY_NS, HOUR_NS, MINUTE_NS, SECOND_NS
 
@@ -119,9 +118,3 @@ def faults(shape: Shape, p: Params) -> list[tuple[str, str, str]]:
     if p.market.jump_size * math.sqrt(max(p.market.jumps_a_day * shape.days, 1.0)) > _WIDEST:
         found.append(("market", "jump_size", "so large that prices would leave every range within the world"))
     return found
-
-
-def refuse(shape: Shape, p: Params) -> None:
-    """Raises UsageError for the first fault."""
-    for section, key, why in faults(shape, p):
-        raise UsageError(f"[{section}] {key}: {why}")
