@@ -83,6 +83,8 @@ def bank_of(p: Params, interval_ns: int, bars: int, seed: int, paths: int = PATH
 
 def _events(rng: np.random.Generator, p: Events, interval_ns: int, paths: int, bars: int) -> np.ndarray:
     """Log moves f8[paths, bars] of the events that will happen: a part at once, the rest by the half-life."""
+    if p.events_a_day == 0.0 or p.impact == 0.0:
+        return np.zeros((paths, bars))
     count = rng.poisson(p.events_a_day * interval_ns / DAY_NS, (paths, bars))
     size = p.impact * rng.lognormal(0.0, p.impact_spread, (paths, bars)) * rng.choice([-1.0, 1.0], (paths, bars))
     impact = size * np.sqrt(count)
@@ -135,4 +137,4 @@ def hitting(drift: float, sd: float, win: float, loss: float) -> float:
     if drift == 0.0:
         return loss / (win + loss)
     k = 2.0 * drift / (sd * sd)
-    return math.expm1(k * loss) / (math.exp(k * loss) - math.exp(-k * win))
+    return math.expm1(k * loss) / (math.expm1(k * loss) - math.expm1(-k * win))
