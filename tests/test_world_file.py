@@ -123,7 +123,7 @@ def test_every_key_is_read_and_out_of_its_range_refused_with_its_line(tmp_path: 
         ("[world]\nstart = '2025-13-01'\n", r":2: \[world\] start"),
         ("[world]\nstart = '2025-01-01T01:00Z'\n", r":2: \[world\] start"),
         ("[world]\ninterval = '7m'\n", r":2: \[world\] interval: must divide a day"),
-        ("[world]\ndays = 3\nwarmup = '3d'\n", r":3: \[world\] warmup: leaves nothing"),
+        ("[world]\ndays = 3\nwarmup = '3d'\n", r":3: \[world\] warmup: leaves fewer than"),
         ("[market]\nregimes = []\n", r":2: \[market\] regimes"),
         ("[market]\nregimes = 'wild'\n", r":2: \[market\] regimes = 'wild' is refused: wanted a list of numbers"),
         ("[market]\nregimes = [1.0, 'wild']\n", r":2: \[market\] regimes"),

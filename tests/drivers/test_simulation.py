@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import math
+import re
 from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tests.test_world_file import files
 
 from confidence_engine.config import load
 from confidence_engine.config.simulated import HALF_SPREAD, SPOT, VENUE
@@ -15,6 +20,7 @@ from confidence_engine.domain.units import DAY_NS, MINUTE_NS, parse_time
 from confidence_engine.drivers import replay
 from confidence_engine.drivers.simulation import folder_of, simulate
 from confidence_engine.drivers.sources import used_hash
+from confidence_engine.evaluate.summary import figures, summarise
 from confidence_engine.text.cues import CueReader
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -114,3 +120,32 @@ def test_what_is_wrong_with_either_file_is_said_where_it_stands(file: Path, tmp_
     bad.write_text(f'inherits = "{ROOT / "config" / "futures.toml"}"\n[kernel.gates]\nnone = 1\n', encoding="utf-8")
     with pytest.raises(ConfigError, match=r"bad\.toml:3"):
         simulate(file, 3, tmp_path / "w", bad)
+
+
+@pytest.mark.nightly
+@given(files(), st.integers(0, 99), st.sampled_from([None, "spot", "futures", "limit"]))
+@settings(max_examples=60)
+def test_whatever_a_file_makes_runs(
+    tmp_path_factory: pytest.TempPathFactory, text: str, seed: int, agent: str | None
+) -> None:
+    """Two weeks of any world that a file may ask for, through any agent: no halt, no number that is none."""
+    for key, value in (("days", "15"), ("interval", '"15m"'), ("warmup", '"3d"')):
+        text = re.sub(rf"^{key} = .*$", f"{key} = {value}", text, flags=re.MULTILINE)
+    folder = tmp_path_factory.mktemp("any")
+    path = folder / "any.toml"
+    path.write_text(text, encoding="utf-8")
+    refused = ""
+    try:
+        found = simulate(path, seed, folder / "w", ROOT / "config" / f"{agent}.toml" if agent else None)
+    except ConfigError as error:
+        refused = str(error)
+    if refused:
+        assert "any.toml" in refused
+        return
+    readings = replay.read(found.config, found.sources, CueReader())
+    tape = replay.compose(found.config, found.sources, readings, found.window)
+    result = replay.play(found.config, found.sources.instruments, tape.events)
+    made = figures(found.config, found.sources, result)
+    summary = summarise(found.config, found.sources, found.window, tape, result, made, "cues")
+    assert summary["synthetic"] is True
+    assert math.isfinite(summary["net_pnl_usd"])

@@ -15,7 +15,14 @@ import pytest
 from confidence_engine.domain.units import DAY_NS, HOUR_NS, MINUTE_NS
 from confidence_engine.evaluate import oracle
 from confidence_engine.evaluate.listener import HEARD, Hearing, Listener, regime_filter, tape_of
-from confidence_engine.evaluate.oracle import heard_of, hearing_of, oracle_cases, replayed_cases, truth_gap
+from confidence_engine.evaluate.oracle import (
+    confidence_table,
+    heard_of,
+    hearing_of,
+    oracle_cases,
+    replayed_cases,
+    truth_gap,
+)
 from confidence_engine.evaluate.planted import WORLD, Planted, play_planted
 from confidence_engine.evaluate.skill import auc, skill
 from confidence_engine.feeds.world import Events, Market, Params, Stories, assets, generate, symbol_of
@@ -153,6 +160,17 @@ def test_the_filter_over_regimes_finds_them() -> None:
     assert believed.sum(axis=1) == pytest.approx(1.0)
     high = made.sigma > made.sigma.mean()
     assert auc(believed[:, 1], high.astype(int)) > 0.9
+
+
+def test_confidence_stands_beside_the_truth() -> None:
+    played = play_planted(4001, CueReader(), Planted(days=40))
+    rows = confidence_table(played, 4001)
+    assert sum(one.n for one in rows) > 20
+    assert [one.low for one in rows] == sorted(one.low for one in rows)
+    for one in rows:
+        assert 0.5 <= one.low <= one.confidence <= one.high <= 0.75
+        assert 0.0 < one.oracle < 1.0
+        assert one.ci95[0] <= one.realised <= one.ci95[1]
 
 
 def test_what_b_hears_is_what_the_engine_hears() -> None:

@@ -20,13 +20,16 @@ from confidence_engine.domain.units import DAY_NS
 from confidence_engine.evaluate.listener import HEARD, Hearing, Listener, Tape, regime_filter, tape_of
 from confidence_engine.evaluate.planted import CASE, Planted, Played, cases_of, clarity_of, play_planted
 from confidence_engine.evaluate.race import Bank, Start, bank_of, chance, entry_of
+from confidence_engine.evaluate.skill import Bucket, buckets
 from confidence_engine.evaluate.summary import round_trip_cost
 from confidence_engine.feeds.world import PUBLISHERS, World
 from confidence_engine.feeds.world.market import busy
 
 __all__ = [
+    "CONFIDENCE_EDGES",
     "JUDGED",
     "Verdict",
+    "confidence_table",
     "consult",
     "hearing_of",
     "heard_of",
@@ -39,6 +42,9 @@ __all__ = [
 JUDGED: Final = np.dtype([*CASE.descr, ("a", "f8"), ("b", "f8"), ("words", "f8"), ("first", "i8")])
 """A case, what each oracle gives it, and B where it weighs words alone; the sign of the first telling of its leading
 story, times its side."""
+
+CONFIDENCE_EDGES: Final = (0.5, 0.525, 0.55, 0.6, 0.65, 0.75)
+"""Ends of the buckets that an uncalibrated confidence is shown in."""
 
 
 class Verdict(NamedTuple):
@@ -69,6 +75,16 @@ def _of(played: Played, p: Planted) -> Verdict:
     return Verdict(judged(cases), net, int((decisions["gates"] == 0).sum()))
 
 
+def confidence_table(
+    played: Played, seed: int, edges: tuple[float, ...] = CONFIDENCE_EDGES, age_ns: int = Planted().age_ns
+) -> list[Bucket]:
+    """What the engine's confidence claimed in a replayed world, what oracle A knew, and what came true, by bucket."""
+    clear = clarity_of(played.made, played.readings)
+    cases = cases_of(played.config, played.sources, played.result.decisions, age_ns, clear)
+    rows = consult(played, cases, seed, listen=False)
+    return buckets(rows["confidence"], rows["a"], rows["y"], rows["ts_ns"] // DAY_NS, edges)
+
+
 def judged(cases: np.ndarray) -> np.ndarray:
     """JUDGED rows of CASE rows, the oracles still to be asked."""
     rows = np.zeros(len(cases), JUDGED)
@@ -79,29 +95,36 @@ def judged(cases: np.ndarray) -> np.ndarray:
     return rows
 
 
-def consult(played: Played, cases: np.ndarray, seed: int) -> np.ndarray:
-    """JUDGED [n]: the cases of a replayed world with what the oracles say of them."""
+def consult(played: Played, cases: np.ndarray, seed: int, listen: bool = True) -> np.ndarray:
+    """JUDGED [n]: the cases of a replayed world with what the oracles say of them; B only where it is to `listen`."""
     config, made = played.config, played.made
     horizon, step = config.outcome.horizon_ns, config.agent.interval_ns
     bank = bank_of(made.params, step, horizon // step + 2, seed)
+    rows, symbols = judged(cases), list(made.bars)
+    for i, one in enumerate(played.sources.instruments):
+        k, mine = symbols.index(one.symbol), np.flatnonzero(rows["asset"] == i)
+        firsts = _first_signs(heard_of(played, made.underlyings[k].name))
+        rows["first"][mine] = [firsts.get(int(r["lead"]), 0) * int(r["side"]) for r in rows[mine]]
+        _ask_a(rows, mine, bank, config, made, k, round_trip_cost(config, one))
+    if listen:
+        _listen(rows, played, bank, seed)
+    return rows
+
+
+def _listen(rows: np.ndarray, played: Played, bank: Bank, seed: int) -> None:
+    """Oracle B on all rows, with prices and without."""
+    config, made, step = played.config, played.made, bank.interval_ns
     returns, mix = _returns(made), _mix(made)
     opens = next(iter(made.bars.values()))["open_ns"]
     believed = regime_filter(returns, opens, step, mix, made.params)
-    hearing, rows = hearing_of(played), judged(cases)
-    symbols = list(made.bars)
+    hearing, symbols = hearing_of(played), list(made.bars)
     for i, one in enumerate(played.sources.instruments):
-        k = symbols.index(one.symbol)
+        k, mine = symbols.index(one.symbol), np.flatnonzero(rows["asset"] == i)
+        heard, cost = heard_of(played, made.underlyings[k].name), round_trip_cost(config, one)
         tape = tape_of(k, returns, opens, step, mix, believed, made.params)
-        mine = np.flatnonzero(rows["asset"] == i)
-        heard = heard_of(played, made.underlyings[k].name)
-        firsts = _first_signs(heard)
-        rows["first"][mine] = [firsts.get(int(r["lead"]), 0) * int(r["side"]) for r in rows[mine]]
-        cost = round_trip_cost(config, one)
-        _ask_a(rows, mine, bank, config, made, k, cost)
         for name, prices in (("b", True), ("words", False)):
             listener = Listener(made.params, tape, hearing, seed, prices)
             rows[name][mine] = _ask_b(rows[mine], bank, config, listener, heard, believed, tape, cost)
-    return rows
 
 
 def _start(row: np.void, config: Config, cost: float, gap: np.ndarray, regime: np.ndarray) -> Start:

@@ -13,11 +13,24 @@ from typing import Annotated, Final, NamedTuple
 from confidence_engine.domain.params import Bound
 from confidence_engine.domain.units import DAY_NS, HOUR_NS, MINUTE_NS, SECOND_NS
 
-__all__ = ["MOST_BARS", "MOST_STORIES", "WORDINGS", "Events", "Market", "Params", "Shape", "Stories", "faults"]
+__all__ = [
+    "LEAST_BARS",
+    "MOST_BARS",
+    "MOST_STORIES",
+    "WORDINGS",
+    "Events",
+    "Market",
+    "Params",
+    "Shape",
+    "Stories",
+    "faults",
+]
 
 WORDINGS: Final = ("plain", "apart")
 """Books of sentences: with the words that a lexicon has, or without one of them."""
 
+LEAST_BARS: Final = 5
+"""Bars that a world must have beyond its warm-up: something to enter at, to hold and to leave after."""
 MOST_BARS: Final = 20_000_000
 MOST_STORIES: Final = 400_000
 _WIDEST: Final = 12.0
@@ -99,8 +112,8 @@ def faults(shape: Shape, p: Params) -> list[tuple[str, str, str]]:
     found = []
     if DAY_NS % shape.interval_ns:
         found.append(("world", "interval", "must divide a day: a world has whole bars in whole days"))
-    if shape.warmup_ns + 2 * shape.interval_ns > shape.days * DAY_NS:
-        found.append(("world", "warmup", f"leaves nothing to decide of {shape.days} days"))
+    if shape.warmup_ns + LEAST_BARS * shape.interval_ns > shape.days * DAY_NS:
+        found.append(("world", "warmup", f"leaves fewer than {LEAST_BARS} bars to decide of {shape.days} days"))
     if shape.assets * shape.days * (DAY_NS / shape.interval_ns) > MOST_BARS:
         found.append(("world", "days", f"more than {MOST_BARS:,} bars in all"))
     rate = p.events.events_a_day + p.events.rumours_a_day + p.events.hype_a_day + p.stories.empty_a_day
