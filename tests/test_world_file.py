@@ -130,7 +130,7 @@ def test_every_key_is_read_and_out_of_its_range_refused_with_its_line(tmp_path: 
         ("[market]\ncommon_share = 0.7\nsector_share = 0.4\n", r":3: \[market\] sector_share: more than"),
         ("[market]\ndaily_vol = '50%'\nregimes = [20.0]\n", r":2: \[market\] daily_vol: so large"),
         ("[world]\nassets = 128\ndays = 2000\ninterval = '1m'\n", r":3: \[world\] days: more than 20,000,000 bars"),
-        ("[world]\nassets = 128\ndays = 2000\ninterval = '1d'\n[events]\nevents_a_day = 50\n", r":5: .*: more than"),
+        ("[world]\nassets = 128\ndays = 2000\ninterval = '1d'\n[events]\nevents_a_day = 50\n", r":6: .*: more than"),
         ("world = 3\n", r":1: world is a section"),
     ],
 )  # fmt: skip
