@@ -5,7 +5,7 @@
 Of prices: kurtosis of log returns, autocorrelation of their size, correlation of two assets. Of volume: how it differs
 over the hours of the day and at the weekend, and how it goes with the move. Of headlines: how many a day and asset,
 how many retell (by the text stage's own judgement, reader cues), how long the gaps are. Without a file the worlds are
-the demonstration's and config/worlds/plain.toml, seed 7. It measures; nothing is claimed to be alike.
+the demonstration's and two of config/worlds, seed 7. It measures; nothing is claimed to be alike.
 """
 
 from __future__ import annotations
@@ -124,7 +124,8 @@ def main(arguments: list[str]) -> int:
         columns = dict([recorded(Path(arguments[0]))])
         if len(arguments) == 1:
             columns["demonstration's world"] = of_world(generate(SEED, days=180), STEP)
-        for name in arguments[1:] or [str(ROOT / "config" / "worlds" / "plain.toml")]:
+        ours = [str(ROOT / "config" / "worlds" / f"{name}.toml") for name in ("plain", "bitcoin")]
+        for name in arguments[1:] or ours:
             file = load_world(Path(name))
             columns[Path(name).name] = of_world(made(file, SEED), file.shape.interval_ns)
     except ConfidenceError as error:

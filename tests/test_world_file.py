@@ -191,3 +191,11 @@ def test_the_worlds_that_come_with_the_engine_are_worlds(path: Path) -> None:
     assert "SYNTHETIC" in path.read_text("utf-8").splitlines()[0]
     assert {"plain", "overreaction", "null", "fifty"} <= {one.stem for one in EXAMPLES}
     assert config_world.made(small, 7).documents == made(small, 7).documents
+
+
+def test_the_page_tells_every_key(project_root: Path) -> None:
+    page = (project_root / "docs" / "world.md").read_text("utf-8")
+    cells = re.findall(r"^\| (`[^|]*`) \|", page, re.MULTILINE)
+    told = {name for cell in cells for name in re.findall(r"`(\w+)`", cell)}
+    assert {key_of(field) for one in DECLARED.values() for field in bounds_of(one)} <= told
+    assert [one.name for one in EXAMPLES if f"{one.name}`" not in page] == []

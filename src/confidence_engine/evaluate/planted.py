@@ -65,14 +65,15 @@ WORLD: Final = world.Params(
 
 
 class Planted(NamedTuple):
-    """Length, what the words or the score know, how long a story has led when its case is taken, and kappa.
+    """Length, what the words (None: as the world says) or the score know, how long a story has led when its case is
+    taken, and kappa.
 
     Kappa is 0 here: prices of this world trend while news is absorbed, and a gap that counts the reaction selects the
     cases whose price runs against the story, so that cases would be lost predictably even where the words know nothing.
     """
 
     days: int = 300
-    information: float = 1.0
+    information: float | None = None
     ic: float = 0.0
     world: world.Params = WORLD
     age_ns: int = 15 * MINUTE_NS
