@@ -104,3 +104,28 @@ def test_a_bank_has_the_spread_of_its_world() -> None:
     assert np.mean(bank.change < 150) == pytest.approx(1.0 - math.exp(-150 * 5 / (30 * 60)), abs=0.04)
     jumps = bank_of(p._replace(events=Events(events_a_day=0.0)), STEP, 150, 5, paths=4096).extra
     assert jumps.std() == pytest.approx(0.02 * math.sqrt(1.0 / 288.0), rel=0.1)
+
+
+@pytest.mark.parametrize("side", [1, -1])
+@pytest.mark.parametrize("offset_s", [2, 150])
+def test_path_by_path_it_is_the_label(side: int, offset_s: int) -> None:
+    """The same paths as bars, labelled by `domain.outcome`: every one comes out alike."""
+    bank = bank_of(Params(Market(regimes=(1.0,), vol_swing=0.0)), STEP, 80, 6, paths=400)
+    at, horizon, grace, cost, sd = offset_s * SECOND_NS, 6 * HOUR_NS, 3 * SECOND_NS, 0.002, SD * math.sqrt(72)
+    open_ns, watched, tail = entry_of(at, STEP, horizon, grace)
+    one = start(bank, 0.01, sd + cost, sd, watched, side, tail, cost)._replace(open_ns=open_ns)
+    n = watched + tail
+    closing = -np.diff(np.exp2(-np.arange(n + 1) / 36.0))
+    move = SD * bank.shock[:, :n] + bank.extra[:, :n] + 0.01 * closing
+    y = []
+    for k in range(len(move)):
+        c = np.cumsum(move[k])
+        o = np.concatenate([[0.0], c[:-1]])
+        up, down = (bank.up, bank.down) if side > 0 else (bank.down, bank.up)
+        h = o + 0.5 * (move[k] + np.sqrt(move[k] ** 2 + SD * SD * up[k, :n]))
+        low = o + 0.5 * (move[k] - np.sqrt(move[k] ** 2 + SD * SD * down[k, :n]))
+        opens = open_ns + STEP * np.arange(n + 1, dtype=np.int64)
+        prices = [np.append(100.0 * np.exp(x), 100.0 * math.exp(c[-1])) for x in (o, h, low, c)]
+        y.append(label(opens, opens + STEP, *prices, at, side, horizon, sd, 1.0, 1.0, cost, grace)[0])
+    assert set(y) == {0, 1}
+    assert chance(bank, one) == pytest.approx(np.mean(y), abs=1e-12)
