@@ -57,8 +57,8 @@ nightly: .venv/.installed-dev
 	NUMBA_DISABLE_JIT=1 $(BIN)/python -m pytest tests/kernel tests/venues --hypothesis-profile=nightly
 	$(BIN)/python -m pytest --ignore=tests/kernel --ignore=tests/venues --hypothesis-profile=nightly
 
-# knockout needs a HOME with imported data, so it is run by hand; two others need the recorded news.
-UNFIT := benchmarks/knockout.py
+# knockout and realism need a HOME with imported data, so they are run by hand; two others need the recorded news.
+UNFIT := benchmarks/knockout.py benchmarks/realism.py
 ifeq ($(wildcard ../shared/data/news),)
 UNFIT += benchmarks/by_eye.py benchmarks/echoes.py
 endif

@@ -22,12 +22,13 @@ from confidence_engine.text.cues import CueReader
 
 FIRST_SEED = 1000
 FIGURES = ("log_loss", "log_loss_rule", "won", "net_sigma")
+BLIND = WORLD._replace(stories=WORLD.stories._replace(corroboration=0.0))
 TABLES = (
     ("telling: noise depends on the evidence", Planted(), ("quality", "conviction", "clarity")),
     ("null: the words know nothing", Planted(information=0.0), ("quality", "conviction")),
     ("telling, with the reaction counted (kappa 0.1)", Planted(kappa=0.1), ("quality", "conviction")),
     ("null, with the reaction counted (kappa 0.1)", Planted(information=0.0, kappa=0.1), ("quality", "conviction")),
-    ("blind: noise does not depend on the evidence", Planted(world=WORLD._replace(corroboration=0.0)), ("quality",)),
+    ("blind: noise does not depend on the evidence", Planted(world=BLIND), ("quality",)),
     ("scoring: a score with ic 0.2", Planted(days=120, ic=0.2), ("conviction",)),
     ("null: a score with ic 0", Planted(days=120, ic=1e-9), ("conviction",)),
 )

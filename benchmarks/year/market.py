@@ -21,7 +21,9 @@ from confidence_engine.drivers.replay import signals
 from confidence_engine.drivers.sources import Sources
 from confidence_engine.feeds.assemble import Streams, timers
 from confidence_engine.feeds.merge import merge, validate
-from confidence_engine.feeds.world_text import KINDS, PUBLISHERS, sentence
+from confidence_engine.feeds.world import PUBLISHERS
+from confidence_engine.feeds.world.plain import KINDS
+from confidence_engine.feeds.world.wording import sentence
 from confidence_engine.text.reading import ROW, Readings, Verdict
 from confidence_engine.text.relevance import Mention
 

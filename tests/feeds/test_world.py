@@ -13,8 +13,9 @@ from confidence_engine.domain.document import known_at
 from confidence_engine.domain.errors import UsageError
 from confidence_engine.domain.instrument import Underlying
 from confidence_engine.domain.units import DAY_NS, HOUR_NS, MINUTE_NS, parse_time
-from confidence_engine.feeds.world import Params, World, generate, symbol_of
-from confidence_engine.feeds.world_text import EMPTY, FALLING, KINDS, PUBLISHERS, RISING, WORLD_ASSETS, sentence
+from confidence_engine.feeds.world import PUBLISHERS, WORLD_ASSETS, Params, Stories, World, generate, symbol_of
+from confidence_engine.feeds.world.plain import EMPTY, FALLING, KINDS, RISING
+from confidence_engine.feeds.world.wording import sentence
 
 START = parse_time("2025-01-06")
 
@@ -169,7 +170,7 @@ def test_every_family_has_a_wording_for_every_publisher() -> None:
 
 def test_other_assets_other_bars_and_what_is_refused() -> None:
     one = (Underlying("ZRN", "crypto", "layer1", ("Zorin Chain",), ("ZRN",)),)
-    small = generate(3, one, START, 3, 15 * MINUTE_NS, 0.5, Params(empty_a_day=0.0))
+    small = generate(3, one, START, 3, 15 * MINUTE_NS, 0.5, Params(stories=Stories(empty_a_day=0.0)))
     assert list(small.bars) == ["ZRN/USDT"]
     assert len(small.bars["ZRN/USDT"]) == 3 * 96
     assert all("Zorin Chain" in d.title for d in small.documents)
@@ -182,7 +183,7 @@ def test_other_assets_other_bars_and_what_is_refused() -> None:
     assert len(WORLD_ASSETS) == 4
 
 
-CLEAR = Params(corroboration=1.0)
+CLEAR = Params(stories=Stories(corroboration=1.0))
 
 
 def test_without_corroboration_the_world_is_the_demos() -> None:
@@ -222,8 +223,8 @@ def test_with_corroboration_clear_events_are_told_by_many_who_agree_and_rightly(
 
 
 def test_haste_is_in_the_delays_and_a_share_is_a_share() -> None:
-    quick, usual = (generate(5, days=30, params=Params(delay_factor=f)) for f in (0.2, 1.0))
+    quick, usual = (generate(5, days=30, params=Params(stories=Stories(delay_factor=f))) for f in (0.2, 1.0))
     wait = [np.mean(w.tellings["known_ns"] - w.truth["at_ns"][w.tellings["event"]]) for w in (quick, usual)]
     assert wait[0] < 0.4 * wait[1]
     with pytest.raises(UsageError, match="corroboration"):
-        generate(1, params=Params(corroboration=1.5))
+        generate(1, params=Params(stories=Stories(corroboration=1.5)))

@@ -14,22 +14,27 @@ from confidence_engine.cli.show import Json, emit, grid, home, note, note_covere
 if TYPE_CHECKING:
     from confidence_engine.config import Config
     from confidence_engine.drivers.scribe import Scribe
+    from confidence_engine.drivers.simulation import Simulation
     from confidence_engine.drivers.sources import Sources
     from confidence_engine.feeds.assemble import Tape, Window
     from confidence_engine.feeds.store import Store
     from confidence_engine.journal.reader import Place
     from confidence_engine.text.reading import Readings
 
-__all__ = ["replay", "run_once", "summary_table"]
+__all__ = ["play_once", "replay", "run_once", "simulated", "summary_table"]
 
 SHOWN_WARM: Final = 10
 
 
 def replay(
     ctx: typer.Context,
-    config: Annotated[Path, typer.Argument(help="Config file, as config/futures.toml.")],
-    start: Annotated[str, typer.Option(help="First moment that is decided, as 2023-01-01 or 2023-01-01T00:00Z.")],
-    end: Annotated[str, typer.Option(help="First moment that is no longer decided, written alike.")],
+    config: Annotated[
+        Path | None, typer.Argument(help="Config file, as config/futures.toml; may be left out with --world.")
+    ] = None,
+    start: Annotated[
+        str | None, typer.Option(help="First moment that is decided, as 2023-01-01 or 2023-01-01T00:00Z.")
+    ] = None,
+    end: Annotated[str | None, typer.Option(help="First moment that is no longer decided, written alike.")] = None,
     symbols: Annotated[
         str | None, typer.Option(help="Only these, as BTC/USDT,ETH/USDT; default: the config's.")
     ] = None,
@@ -39,22 +44,48 @@ def replay(
     journal: Annotated[
         bool, typer.Option("--journal", help="Write the journal of the run into its folder too.")
     ] = False,
+    world: Annotated[
+        Path | None,
+        typer.Option(help="Not stored data but a simulated world, as config/worlds/plain.toml."),
+    ] = None,
+    seed: Annotated[int | None, typer.Option(min=0, help="Another seed is another world; default 7.")] = None,
     as_json: Json = False,
 ) -> None:
-    """Replay stored bars and news through the kernel and simulate the trades."""
+    """Replay stored bars and news, or a simulated world, through the kernel and simulate the trades."""
     from confidence_engine.config import load
+    from confidence_engine.domain.errors import UsageError
     from confidence_engine.feeds.store import Store
     from confidence_engine.report.artefacts import refuse_foreign
 
-    loaded = load(config)
-    start_ns, end_ns = told_period(start, end)
-    chosen = told_symbols(symbols)
     where = home(ctx) / "runs" if out is None else out.resolve()
-    if out is not None:
-        refuse_foreign(where)
     store, exact = Store(home(ctx)), out is not None
-    folder, summary = run_once(loaded, store, start_ns, end_ns, chosen, where, exact, journal)
+    if world is not None:
+        if not start is end is symbols is None:
+            raise UsageError("--world brings its own period and symbols; leave --start, --end and --symbols out")
+        if exact:
+            refuse_foreign(where)
+        found = simulated(ctx, config, world, 7 if seed is None else seed)
+        window = found.window
+        given = found.config, found.sources, window.start_ns, window.end_ns, store
+        folder, summary = play_once(*given, where, exact, journal)
+    else:
+        if config is None or start is None or end is None or seed is not None:
+            raise UsageError("wanted CONFIG with --start and --end, or --world FILE, alone or with --seed")
+        loaded, period, chosen = load(config), told_period(start, end), told_symbols(symbols)
+        if exact:
+            refuse_foreign(where)
+        folder, summary = run_once(loaded, store, *period, chosen, where, exact, journal)
     emit(as_json, summary | {"run": folder.name, "folder": folder}, lambda: summary_table(summary, folder))
+
+
+def simulated(ctx: typer.Context, config: Path | None, world: Path, seed: int) -> Simulation:
+    """The world of a file and a seed with an agent in it; its files are written under HOME/worlds."""
+    from confidence_engine.cli.warm import told_when_slow
+    from confidence_engine.drivers.simulation import folder_of, simulate
+
+    note(f"SIMULATED: world {world.name} of seed {seed}. Nothing below is a real price, headline or result.")
+    with told_when_slow("making the world", "making"):
+        return simulate(world, seed, folder_of(home(ctx), world, seed), config)
 
 
 def run_once(
@@ -65,18 +96,28 @@ def run_once(
 
     With `journal` the folder holds the run's journal too; with `agent` the run is that agent's, and its journal there.
     """
+    from confidence_engine.cli.warm import told_when_slow
+    from confidence_engine.drivers.sources import gather_covered
+
+    with told_when_slow("gathering stored rows and headlines", "gathering"):
+        sources, first_ns, last_ns = gather_covered(config, store, start_ns, end_ns, symbols)
+    note_covered(sources, (start_ns, end_ns), (first_ns, last_ns), "replayed")
+    return play_once(config, sources, first_ns, last_ns, store, where, exact, journal, agent)
+
+
+def play_once(
+    config: Config, sources: Sources, first_ns: int, last_ns: int, store: Store, where: Path, exact: bool,
+    journal: bool = False, agent: Place | None = None,
+) -> tuple[Path, dict[str, Any]]:  # fmt: skip
+    """One replay of gathered rows to its folder, as `run_once`; of the store only its kept readings are used."""
     from confidence_engine.cli.readers import reader_for
     from confidence_engine.cli.warm import compile_kernel, told_when_slow
     from confidence_engine.domain.errors import DataMissing
     from confidence_engine.domain.units import format_time
     from confidence_engine.drivers import replay as driver
-    from confidence_engine.drivers.sources import gather_covered
     from confidence_engine.evaluate.summary import figures, summarise
     from confidence_engine.report.artefacts import beside, run_id, write_run
 
-    with told_when_slow("gathering stored rows and headlines", "gathering"):
-        sources, first_ns, last_ns = gather_covered(config, store, start_ns, end_ns, symbols)
-    note_covered(sources, (start_ns, end_ns), (first_ns, last_ns), "replayed")
     _note_warmup(config, sources, first_ns)
     with told_when_slow(f"reading {len(sources.documents):,} headlines", "reading"):
         reader = reader_for(config.text.backend, config.text.model, store.folder)

@@ -41,9 +41,12 @@ def diff(
     as_json: Json = False,
 ) -> None:
     """Compare two replays: every figure and parameter that differs, and the first decision that does."""
+    from confidence_engine.domain.errors import DataRefused
     from confidence_engine.report.artefacts import find_run, read_config
 
     (a, one), (b, two) = find_run(home(ctx), left), find_run(home(ctx), right)
+    if one.get("synthetic", False) != two.get("synthetic", False):
+        raise DataRefused(f"one of {a.name} and {b.name} is simulated: its figures say nothing of the other's")
     figures = [row for row in _different(one, two) if row[0] not in _OF_THE_MACHINE]
     params = list(_different(read_config(a), read_config(b)))
     first = _first_difference(a, b)

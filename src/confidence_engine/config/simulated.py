@@ -8,13 +8,16 @@ from pathlib import Path
 from typing import Final
 
 from confidence_engine.domain.instrument import Underlying
+from confidence_engine.domain.units import format_interval
 
-__all__ = ["SPOT", "VENUE", "write_agents", "write_simulated"]
+__all__ = ["HALF_SPREAD", "SPOT", "VENUE", "write_agents", "write_simulated", "write_world"]
 
 VENUE: Final = "world"
 """Perpetuals: funding, leverage, both sides."""
 SPOT: Final = "world-spot"
 """The same coins to be bought and sold again, never sold short."""
+HALF_SPREAD: Final = 1e-4
+"""What the instruments of a world cost to cross, where nothing else is said."""
 
 _UNIVERSE: Final = """# Universe of a simulated world; written by the engine.
 
@@ -28,7 +31,7 @@ lot = 0.001
 min_notional = 5
 taker = "5bps"
 maker = "2bps"
-half_spread = "1bps"
+half_spread = {half_spread!r}
 max_leverage = 25
 can_short = true
 liquidation_fee = "1.25%"
@@ -39,7 +42,7 @@ lot = 0.001
 min_notional = 5
 taker = "10bps"
 maker = "8bps"
-half_spread = "1bps"
+half_spread = {half_spread!r}
 """
 
 _AGENT: Final = """# Agent of a simulated world; written by the engine.
@@ -62,30 +65,53 @@ kappa = 0.1      # so low that the price alone never reaches the trigger
 
 
 def write_simulated(
-    folder: Path, underlyings: Sequence[Underlying], ticks: Mapping[str, float], warmup_days: int
-) -> Path:
+    folder: Path, underlyings: Sequence[Underlying], ticks: Mapping[str, float], warmup_days: int,
+    half_spread: float = HALF_SPREAD,
+) -> Path:  # fmt: skip
     """Write universe.toml and simulated.toml into `folder` and return the second; ticks: symbol -> price step.
 
     The universe has the perpetuals and the spot of every coin; the agent trades the perpetuals.
     """
-    _write_universe(folder, underlyings, ticks)
+    _write_universe(folder, underlyings, ticks, half_spread)
     return _write_agent(folder, "simulated", VENUE, ticks, warmup_days)
 
 
+def write_world(
+    folder: Path, below: Path, venue: str, symbols: Iterable[str], interval_ns: int, warmup_ns: int
+) -> Path:
+    """Write world.toml, the agent of `below` put into the world whose universe.toml is in `folder`; returns its path.
+
+    All that `below` says of kernel, text, venue and money holds; universe, venue, symbols, bars and warm-up are the
+    world's.
+    """
+    path = folder / "world.toml"
+    path.write_text(
+        f"# Agent of {below.name} in a simulated world; written by the engine.\n\n"
+        f'inherits = {_one(str(below.resolve()))}\nuniverse = "universe.toml"\n\n'
+        f'[agent]\nvenue = "{venue}"\nsymbols = {_quoted(symbols)}\ninterval = "{format_interval(interval_ns)}"\n'
+        f'warmup = "{format_interval(warmup_ns)}"\n',
+        encoding="utf-8",
+    )
+    return path
+
+
 def write_agents(
-    folder: Path, underlyings: Sequence[Underlying], ticks: Mapping[str, float], warmup_days: int
-) -> tuple[Path, Path]:
+    folder: Path, underlyings: Sequence[Underlying], ticks: Mapping[str, float], warmup_days: int,
+    half_spread: float = HALF_SPREAD,
+) -> tuple[Path, Path]:  # fmt: skip
     """Write universe.toml, hybrid.toml and futures.toml into `folder`: the two agents of a simulated world."""
-    _write_universe(folder, underlyings, ticks)
+    _write_universe(folder, underlyings, ticks, half_spread)
     return (
         _write_agent(folder, "hybrid", SPOT, ticks, warmup_days),
         _write_agent(folder, "futures", VENUE, ticks, warmup_days),
     )
 
 
-def _write_universe(folder: Path, underlyings: Sequence[Underlying], ticks: Mapping[str, float]) -> None:
+def _write_universe(
+    folder: Path, underlyings: Sequence[Underlying], ticks: Mapping[str, float], half_spread: float
+) -> None:
     folder.mkdir(parents=True, exist_ok=True)
-    text = [_UNIVERSE.format(venue=VENUE, spot=SPOT)]
+    text = [_UNIVERSE.format(venue=VENUE, spot=SPOT, half_spread=half_spread)]
     for one in underlyings:
         text.append(
             f'[underlying.{one.name}]\nclass = "crypto"\nsector = "{one.sector}"\n'
@@ -114,3 +140,7 @@ def _write_agent(
 def _quoted(names: Iterable[str]) -> str:
     """A list as TOML writes it; its basic strings are those of JSON."""
     return json.dumps(list(names), ensure_ascii=False)
+
+
+def _one(text: str) -> str:
+    return json.dumps(text, ensure_ascii=False)

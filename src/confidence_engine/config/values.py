@@ -93,6 +93,8 @@ def _checked(leaf: Leaf, spot: Spot, kind: Any, bound: Bound | None) -> Any:
 
 
 def _list(value: Any, bound: Bound) -> tuple[Any, ...]:
+    if isinstance(value, list) and bound.unit == "ratio":
+        return tuple(_one(one, bound) for one in value)
     if not isinstance(value, list) or not all(isinstance(one, str) for one in value):
         raise ValueError
     names = tuple(_one(one, bound) for one in value)
@@ -155,6 +157,8 @@ def wanted(bound: Bound, kind: Any = None) -> str:
     if bound.unit == "name":
         words = f"one of {', '.join(bound.choices)}" if bound.choices else "a name in quotes"
         return f"a list of names, each {words}" if get_origin(kind) is tuple else words
+    if bound.unit == "ratio" and get_origin(kind) is tuple:
+        return f"a list of numbers, each {wanted(bound)}"
     form = _FORMS[bound.unit]
     if bound.unit == "flag":
         return form

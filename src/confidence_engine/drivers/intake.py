@@ -64,6 +64,8 @@ class Intake:
         self._ticker = Ticker(config.timing, window.load_ns, window.start_ns, kept, interval_ns >= DAY_NS)
         self._streams: dict[str, int] = {}
         self.now_ns = -1
+        self.at_ns = -1
+        """When the last thing was said, by the clock that nobody can set: a feed goes on behind it."""
 
     @property
     def due_ns(self) -> int:
@@ -81,6 +83,7 @@ class Intake:
         now = max(moment.said[-1].at_ns if moment.said else moment.at_ns, self.now_ns)
         pieces = self._silences(now)
         if moment.said:
+            self.at_ns = max(self.at_ns, moment.at_ns)
             pieces += self._ingress.take(moment.said, now, moment.at_ns)
             now = max([now, *(int(one.events["ts_known"].max()) for one in pieces if len(one.events))])
         documents = [document for one in moment.said for document in one.documents]
@@ -102,13 +105,13 @@ class Intake:
     def memory(self) -> dict[str, Any]:
         """All that later events depend on, as msgspec can say it."""
         return {
-            "now_ns": self.now_ns, "streams": self.streams, "ticker": self._ticker.memory(),
+            "now_ns": self.now_ns, "at_ns": self.at_ns, "streams": self.streams, "ticker": self._ticker.memory(),
             "listener": self._listener.memory(), "ingress": self._ingress.state(),
         }  # fmt: skip
 
     def remember(self, memory: dict[str, Any]) -> None:
         """Go on from what another intake of the same agent remembered."""
-        self.now_ns = memory["now_ns"]
+        self.now_ns, self.at_ns = memory["now_ns"], memory["at_ns"]
         self._streams = {name: k for k, name in enumerate(memory["streams"])}
         self._ticker.remember(memory["ticker"])
         self._listener.remember(memory["listener"])

@@ -15,7 +15,7 @@ import numpy as np
 
 from confidence_engine.config import Config
 from confidence_engine.domain.decision import GATE_NAMES
-from confidence_engine.domain.errors import KernelHalted
+from confidence_engine.domain.errors import DataRefused, KernelHalted
 from confidence_engine.domain.event import ADJUSTED, SYNTHETIC, signal_events
 from confidence_engine.domain.instrument import CLASSES, Instrument, Underlying, calendars_of, instrument_rows
 from confidence_engine.domain.params import params_record
@@ -104,7 +104,12 @@ def signals(config: Config, sources: Sources, readings: Readings) -> np.ndarray:
 
 
 def compose(config: Config, sources: Sources, readings: Readings, window: Window) -> Tape:
-    """Sessions, bars, corporate actions, funding, scores, readings and timers in the total order."""
+    """Sessions, bars, corporate actions, funding, scores, readings and timers in the total order.
+
+    Raises DataRefused where a simulated world is put before an agent that may spend real money.
+    """
+    if sources.synthetic and config.agent.real_money:
+        raise DataRefused(f"the agent {config.agent.name} trades real money; simulated data is no reason to")
     clock = config.timing
     pieces: list[Piece] = []
     for i, one in enumerate(sources.instruments):

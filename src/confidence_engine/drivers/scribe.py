@@ -9,7 +9,7 @@ from __future__ import annotations
 import platform
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
 import msgspec
@@ -40,7 +40,7 @@ from confidence_engine.kernel.out import Out
 from confidence_engine.kernel.state import STATE_SCHEMA
 from confidence_engine.text.reading import Readings, Verdict
 
-__all__ = ["LAYOUTS", "Scribe", "begin", "program", "told_of", "upgrade"]
+__all__ = ["LAYOUTS", "Scribe", "begin", "params_told", "program", "told_of", "upgrade"]
 
 LAYOUTS: Final[dict[str, np.dtype[Any]]] = {
     "DECISION": DECISION, "INTENT": INTENT, "ENTRY": ENTRY, "EQUITY": EQUITY, "MARKED": MARKED, "LESSON": LESSON,
@@ -49,23 +49,32 @@ LAYOUTS: Final[dict[str, np.dtype[Any]]] = {
 
 def begin(
     place: Place, config: Config, instruments: tuple[Instrument, ...], streams: Streams, window: Window, run: str,
-    synthetic: bool, *, clock: Callable[[], int] = time.time_ns, **options: Any,
+    synthetic: bool, *, feed: Mapping[str, Any] | None = None, clock: Callable[[], int] = time.time_ns, **options: Any,
 ) -> Journal:  # fmt: skip
-    """A new journal with its first entries; `run` is "agent" or "replay", `options` go to `journal.log.create`."""
+    """A new journal with its first entries; `run` is "agent" or "replay", `feed` what it will hear, `options` go to
+    `journal.log.create`.
+    """
     mine = program()
     genesis = Genesis(
         str(uuid.uuid4()), place.name, config.agent.name, run, format_time(clock()), mine.event_schema,
         mine.state_schema, mine.code_revision, mine.layouts, synthetic, mine.versions,
     )  # fmt: skip
-    told = told_about(instruments, config.universe.underlyings)
-    params = {
-        "hash": config.hash, "config": config.tree(), "told": told, "start_ns": window.start_ns,
-        "start": format_time(window.start_ns), "load_ns": window.load_ns,
-    }  # fmt: skip
+    params = params_told(config, instruments, window, feed)
     entries: list[tuple[int, Any]] = [(kinds.PARAMS, params)]
     entries += [(kinds.INSTRUMENT, {"asset": i} | msgspec.to_builtins(one)) for i, one in enumerate(instruments)]
     entries += [(kinds.STREAM, {"id": k, "name": name}) for k, name in enumerate(streams.names)]
     return create(place, genesis, entries, clock=clock, **options)
+
+
+def params_told(
+    config: Config, instruments: tuple[Instrument, ...], window: Window, feed: Mapping[str, Any] | None
+) -> dict[str, Any]:
+    """Payload of a PARAMS record: with it an epoch begins."""
+    return {
+        "hash": config.hash, "config": config.tree(), "told": told_about(instruments, config.universe.underlyings),
+        "start_ns": window.start_ns, "start": format_time(window.start_ns), "load_ns": window.load_ns,
+        "feed": dict(feed or {}),
+    }  # fmt: skip
 
 
 def program() -> Program:

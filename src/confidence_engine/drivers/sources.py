@@ -122,7 +122,7 @@ def of_world(config: Config, world: World) -> Sources:
     """A simulated world as it is, without a store; always synthetic."""
     instruments = tuple(sorted(config.instruments(), key=lambda one: one.key))
     bars = {one.key: world.bars[one.symbol] for one in instruments}
-    funding = {one.key: world.funding[one.symbol] for one in instruments}
+    funding = {one.key: world.funding[one.symbol] for one in instruments if one.funding_ns}
     return Sources(instruments, bars, funding, {}, world.documents, (), True, "not stored")
 
 

@@ -32,38 +32,75 @@ from confidence_engine.feeds import world
 from confidence_engine.feeds.clean import SCORE_ROW
 from confidence_engine.text.reading import Readings
 
-__all__ = ["CASE", "WARMUP_DAYS", "WORLD", "Planted", "cases_of", "planted_cases"]
+__all__ = [
+    "CASE",
+    "WARMUP_DAYS",
+    "WORLD",
+    "Planted",
+    "Played",
+    "cases_of",
+    "clarity_of",
+    "play_planted",
+    "planted_cases",
+]
 
 WARMUP_DAYS: Final = 15
 SCORE_NS: Final = 6 * HOUR_NS
 CASE: Final = np.dtype(
     [("ts_ns", "i8"), ("asset", "i8"), ("quality", "f8"), ("conviction", "f8"), ("strength", "f8"),
-     ("confidence", "f8"), ("y", "i8"), ("net_return", "f8"), ("net_sigma", "f8"), ("clarity", "f8")]
+     ("confidence", "f8"), ("y", "i8"), ("net_return", "f8"), ("net_sigma", "f8"), ("clarity", "f8"), ("side", "i8"),
+     ("sigma", "f8"), ("lead", "i8"), ("reaction", "f8"), ("anticipation", "f8")]
 )  # fmt: skip
 """A resolved case: y is 1 or 0, the net return a fraction and in standard deviations over the horizon; clarity is
-the truth behind its leading story, which only the world knows (NaN where a score spoke)."""
-WORLD: Final = world.Params(corroboration=1.0, rumours_a_day=1.0, impact=0.02, delay_factor=0.2)
+the truth behind its leading story, which only the world knows (NaN where a score spoke); sigma is of one bar, as the
+engine knew it, lead the story that led, reaction and anticipation the moves since and before it, in sigma."""
+_AS_DECIDED: Final = (
+    "ts_ns", "asset", "quality", "conviction", "strength", "confidence", "side", "sigma", "lead", "reaction",
+    "anticipation",
+)  # fmt: skip
+WORLD: Final = world.Params(
+    events=world.Events(rumours_a_day=1.0, impact=0.02), stories=world.Stories(corroboration=1.0, delay_factor=0.2)
+)
 """The planted world: many rumours, large events, and houses five times as quick, so that others are heard in time."""
 
 
 class Planted(NamedTuple):
-    """Length, what the words or the score know, how long a story has led when its case is taken, and kappa.
+    """Length, what the words (None: as the world says) or the score know, how long a story has led when its case is
+    taken, and kappa.
 
     Kappa is 0 here: prices of this world trend while news is absorbed, and a gap that counts the reaction selects the
     cases whose price runs against the story, so that cases would be lost predictably even where the words know nothing.
     """
 
     days: int = 300
-    information: float = 1.0
+    information: float | None = None
     ic: float = 0.0
     world: world.Params = WORLD
     age_ns: int = 15 * MINUTE_NS
     kappa: float = 0.0
+    assets: int = 4
+
+
+class Played(NamedTuple):
+    """One planted world and what became of it in a replay."""
+
+    made: world.World
+    config: Config
+    sources: Sources
+    readings: Readings
+    result: replay.Result
 
 
 def planted_cases(seed: int, reader: Reader, p: Planted = Planted()) -> np.ndarray:  # noqa: B008 (immutable)
     """CASE [n] in order of time from the world of a seed, replayed with the config of simulated worlds and `kappa`."""
-    made = world.generate(seed, days=p.days, information=p.information, params=p.world)
+    found = play_planted(seed, reader, p)
+    clear = clarity_of(found.made, found.readings)
+    return cases_of(found.config, found.sources, found.result.decisions, p.age_ns, clear)
+
+
+def play_planted(seed: int, reader: Reader, p: Planted = Planted()) -> Played:  # noqa: B008 (immutable)
+    """The world of a seed and its replay."""
+    made = world.generate(seed, world.assets(p.assets), days=p.days, information=p.information, params=p.world)
     config = _config(made, "score" if p.ic > 0.0 else "news", p.kappa)
     instruments = tuple(sorted(config.instruments(), key=lambda one: one.key))
     bars = {one.key: made.bars[one.symbol] for one in instruments}
@@ -74,8 +111,7 @@ def planted_cases(seed: int, reader: Reader, p: Planted = Planted()) -> np.ndarr
     window = replay.window_of(config, WARMUP_DAYS * DAY_NS, p.days * DAY_NS)
     readings = replay.read(config, sources, reader)
     tape = replay.compose(config, sources, readings, window)
-    decisions = replay.play(config, sources.instruments, tape.events).decisions
-    return cases_of(config, sources, decisions, p.age_ns, _clarity(made, readings))
+    return Played(made, config, sources, readings, replay.play(config, sources.instruments, tape.events))
 
 
 def _config(made: world.World, evidence: str, kappa: float) -> Config:
@@ -106,7 +142,7 @@ def _scores(
     return found
 
 
-def _clarity(made: world.World, readings: Readings) -> dict[int, float]:
+def clarity_of(made: world.World, readings: Readings) -> dict[int, float]:
     """Cluster -> clarity of the event that its first document tells of; 0 where it tells of none."""
     event = {made.documents[row["document"]].id: int(row["event"]) for row in made.tellings}
     found: dict[int, float] = {}
@@ -138,7 +174,7 @@ def cases_of(
         taken = mine[beyond[np.sort(np.unique(story[beyond], return_index=True)[1])]]
         labelled = label_cases(config, one, sources.bars[one.key], taken, config.outcome.horizon_ns, ROUND_THE_CLOCK)
         rows = np.zeros(len(taken), CASE)
-        for name in ("ts_ns", "asset", "quality", "conviction", "strength", "confidence"):
+        for name in _AS_DECIDED:
             rows[name] = taken[name]
         rows["y"], rows["net_return"] = labelled["y"], labelled["net_return"]
         rows["net_sigma"] = labelled["net_return"] / (taken["sigma"] * np.sqrt(horizon_bars))

@@ -27,6 +27,8 @@ RECORD: Final = np.dtype([("key", "<u8", (2,)), ("shares", "<f8", (3,))])
 MOST: Final = 500_000
 _HEAD: Final = 32
 _AT_ONCE: Final = 4096
+_UNSAVED: Final = 256
+"""Readings that may wait in memory: whoever reads one text at a time must not write the file for each."""
 
 
 class KeptReader:
@@ -37,9 +39,10 @@ class KeptReader:
         self._reader = reader
         self._file = folder / f"{reader.name}-{reader.version}.readings"
         self._kept: dict[bytes, Reading] | None = None
+        self._unsaved = 0
 
     def read(self, texts: Sequence[str]) -> list[Reading]:
-        """One reading a text, in order; new ones are put into the file as they come, some thousands at once."""
+        """One reading a text, in order; new ones are put into the file as they come, some hundreds at once."""
         if self._kept is None:
             self._kept = _load(self._file)
         keys = [_key(text) for text in texts]
@@ -48,9 +51,18 @@ class KeptReader:
         for at in range(0, len(new), _AT_ONCE):
             chosen = new[at : at + _AT_ONCE]
             self._kept |= zip(chosen, self._reader.read([wanted[key] for key in chosen]), strict=True)
-            with contextlib.suppress(OSError):
-                _save(self._file, self._kept)
+            self._unsaved += len(chosen)
+            if self._unsaved >= _UNSAVED or len(texts) > 1:
+                self.save()
         return [self._kept[key] for key in keys]
+
+    def save(self) -> None:
+        """Write what is not in the file yet; whoever reads one text at a time calls it at the end."""
+        if self._kept is None or not self._unsaved:
+            return
+        with contextlib.suppress(OSError):
+            _save(self._file, self._kept)
+        self._unsaved = 0
 
 
 def _key(text: str) -> bytes:

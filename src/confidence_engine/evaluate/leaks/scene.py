@@ -32,8 +32,7 @@ from confidence_engine.evaluate.leaks.raw import (
 from confidence_engine.feeds.calendar import on_sessions
 from confidence_engine.feeds.clean import CORPORATE_ROW, SCORE_ROW
 from confidence_engine.feeds.store import Store
-from confidence_engine.feeds.world import Params, World, generate
-from confidence_engine.feeds.world_text import WORLD_ASSETS
+from confidence_engine.feeds.world import WORLD_ASSETS, Events, Params, Stories, World, generate
 
 __all__ = ["Scene", "bundled", "eager", "stored"]
 
@@ -77,7 +76,10 @@ def bundled(config: Config | None = None, seed: int = 5, days: int | None = None
     length = days or (16 if step < HOUR_NS else 60 if step < DAY_NS else 400)
     events = 4.0 if step < DAY_NS else 0.1
     told = 0.0 if config is None else 1.0  # stories that many houses tell, so that a patient config trades too
-    busy = Params(events_a_day=events, rumours_a_day=0.2, empty_a_day=events / 8.0, impact=0.03, corroboration=told)
+    busy = Params(
+        events=Events(events_a_day=events, rumours_a_day=0.2, impact=0.03),
+        stories=Stories(empty_a_day=events / 8.0, corroboration=told),
+    )
     begin = parse_time(BEGIN)
     world = generate(seed, WORLD_ASSETS[: 3 if share else 2], begin, length, step, params=busy)
     made = _config(world, config, step)

@@ -1,4 +1,4 @@
-"""What the simulated publishers write: fictional houses, fictional coins, sentences of our own.
+"""What the simulated publishers write in plain words: sentences of our own.
 
 Each kind of event has a rising and a falling family. The sentences of one family tell the same story in other
 words, so that an echo is a rewording and not a copy; {name} is the asset, {n} a number that stays the same in all
@@ -7,35 +7,9 @@ retellings. Empty items mention the asset and say nothing about its direction.
 
 from __future__ import annotations
 
-from typing import Final, NamedTuple
+from typing import Final
 
-from confidence_engine.domain.instrument import Underlying
-
-__all__ = ["EMPTY", "FALLING", "KINDS", "PUBLISHERS", "RISING", "WORLD_ASSETS", "Publisher", "sentence"]
-
-
-class Publisher(NamedTuple):
-    """Mean delay behind the event in minutes, and the chance to pick up a story that another house broke."""
-
-    name: str
-    delay_min: float
-    echo: float
-
-
-PUBLISHERS: Final = (
-    Publisher("Harbour Wire", 3.0, 0.35),
-    Publisher("The Ninth Ledger", 9.0, 0.55),
-    Publisher("Quayside Markets", 18.0, 0.65),
-    Publisher("Tern and Anvil", 35.0, 0.45),
-)
-
-WORLD_ASSETS: Final = (
-    Underlying("VLT", "crypto", "layer1", ("Veltra",), ("VLT",)),
-    Underlying("KVX", "crypto", "exchange", ("Korvex",), ("KVX",)),
-    Underlying("ODR", "crypto", "defi", ("Ondira",), ("ODR",)),
-    Underlying("PGS", "crypto", "payments", ("Pelagos",), ("PGS",)),
-)
-"""Coins that do not exist, with names that no real headline holds."""
+__all__ = ["EMPTY", "FALLING", "KINDS", "RISING"]
 
 KINDS: Final = ("ruling", "listing", "upgrade", "security", "demand", "revenue")
 
@@ -125,9 +99,3 @@ EMPTY: Final = (
     "Explained: how {name} nodes talk to each other, part {n}",
     "Podcast episode {n}: the people behind {name}",
 )
-
-
-def sentence(kind: int, direction: int, wording: int, name: str, number: int) -> str:
-    """Headline for a kind of event told as rising (+1), falling (-1) or empty (0); the wording wraps round."""
-    family = EMPTY if direction == 0 else (RISING if direction > 0 else FALLING)[KINDS[kind]]
-    return family[wording % len(family)].format(name=name, n=number)

@@ -1,0 +1,125 @@
+"""A paper run: an agent, a feed that the store or a simulated world makes, and the simulated venue.
+
+Called again it goes on where it was, however it ended: with the same feed from the next thing it has to say. What the
+feed is stands in the journal, so nobody goes on in another world by mistake.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import time
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from confidence_engine.config import Config
+from confidence_engine.domain.errors import DataMissing, UsageError
+from confidence_engine.domain.ports import Reader as TextReader
+from confidence_engine.drivers.agent import Agent, Cast, go_on, start
+from confidence_engine.drivers.epochs import Epoch, last_epoch
+from confidence_engine.drivers.feed import PacedFeed, deliveries
+from confidence_engine.drivers.inbox import Inbox
+from confidence_engine.drivers.live import Live, Watcher
+from confidence_engine.drivers.sources import Sources
+from confidence_engine.feeds.assemble import Window
+from confidence_engine.feeds.delivery import Moment
+from confidence_engine.feeds.faults import Params as Faults
+from confidence_engine.feeds.faults import spoil
+from confidence_engine.journal.reader import Place, Reader
+
+__all__ = ["Heard", "agent_of", "feed_of", "held_epoch", "run", "warm_up"]
+
+_BULK = 512
+
+
+class Heard(NamedTuple):
+    """What feeds a run: rows, how their feed misbehaves, and how this is told in the journal."""
+
+    sources: Sources
+    window: Window
+    told: Mapping[str, Any]
+    faults: Faults | None = None
+    seed: int = 0
+
+
+def held_epoch(place: Place) -> Epoch | None:
+    """The epoch that an agent's journal stands in, None where it has none yet."""
+    try:
+        reader = Reader(place)
+    except DataMissing:
+        return None
+    try:
+        return last_epoch(reader)
+    finally:
+        reader.close()
+
+
+def agent_of(place: Place, config: Config, heard: Heard, reader: TextReader) -> Agent:
+    """The agent of a place: a new one, or as its journal left it. Raises UsageError for one that hears another feed."""
+    sources = heard.sources
+    cast = Cast(config, sources.instruments, reader, heard.window, sources.sessions, sources.synthetic)
+    full, reserve = config.journal.full, config.journal.reserve_mb << 20
+    held = held_epoch(place)
+    if held is None:
+        return start(place, cast, feed=heard.told, clock=time.time_ns, full=full, reserve=reserve)
+    if held.feed != dict(heard.told):
+        raise UsageError(f"{place.folder} heard {_words(held.feed)}, and this is {_words(heard.told)}; "
+                         "use another --home, or the feed that it had")  # fmt: skip
+    return go_on(place, cast, clock=time.time_ns, full=full, reserve=reserve)
+
+
+def _words(feed: Mapping[str, Any]) -> str:
+    return ", ".join(f"{name} {value}" for name, value in sorted(feed.items())) or "no feed that is known"
+
+
+def feed_of(config: Config, heard: Heard, after_ns: int) -> Iterator[Moment]:
+    """What the feed says after a time."""
+    source = deliveries(heard.sources, config.timing, heard.window)
+    if heard.faults is not None:
+        source, _ = spoil(source, heard.faults, heard.seed)
+    return (one for one in source if one.at_ns > after_ns)
+
+
+def warm_up(agent: Agent, source: Iterator[Moment]) -> Iterator[Moment]:
+    """Take what became known before the first decision, as fast as it can be taken; returns what is left."""
+    begin_ns = agent.cast.window.start_ns
+    some: list[Moment] = []
+    for one in source:
+        if one.at_ns >= begin_ns:
+            break
+        some.append(one)
+        if len(some) == _BULK:
+            agent.take(some)
+            some = []
+    else:
+        one = None  # type: ignore[assignment]
+    if some:
+        agent.take(some)
+    return source if one is None else _first(one, source)
+
+
+def _first(one: Moment, then: Iterator[Moment]) -> Iterator[Moment]:
+    yield one
+    yield from then
+
+
+def run(
+    agent: Agent, source: Iterator[Moment], speed: float, watchers: Sequence[Watcher] = (),
+    beside: Callable[[], Awaitable[None]] | None = None,
+) -> str:  # fmt: skip
+    """Until the feed ends, or SIGINT or SIGTERM comes; returns why. The agent is closed when it returns."""
+    begin_ns = max(agent.cast.window.start_ns, agent.now_ns)
+
+    async def loop() -> str:
+        feed = PacedFeed(source, begin_ns, speed)
+        live = Live(agent, feed, Inbox(agent.journal.place), watchers, beside)
+        running = asyncio.get_running_loop()
+        for one in (signal.SIGINT, signal.SIGTERM):
+            running.add_signal_handler(one, live.stop, one.name)
+        try:
+            return await live.run()
+        finally:
+            for one in (signal.SIGINT, signal.SIGTERM):
+                running.remove_signal_handler(one)
+
+    return asyncio.run(loop())
