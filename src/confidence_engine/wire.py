@@ -25,6 +25,13 @@ class Row(NamedTuple):
 COMMANDS: Final[dict[str, Row]] = {
     "demo": Row(f"{_CLI}.demo:demo", "Run the whole pipeline on a small simulated world."),
     "replay": Row(f"{_CLI}.replay:replay", "Replay stored bars and news through the kernel and simulate the trades."),
+    "paper": Row(f"{_CLI}.paper:paper", "Run one agent on paper, on the store or on a simulated world."),
+    "shadow": Row(f"{_CLI}.shadow:shadow", "Step journals again and compare every byte with what is written."),
+    "status": Row(f"{_CLI}.operator:status", "Show how the agents are."),
+    "halt": Row(f"{_CLI}.operator:halt", "Stop every order that adds risk, until a resume."),
+    "resume": Row(f"{_CLI}.operator:resume", "Lift every halt."),
+    "flatten": Row(f"{_CLI}.operator:flatten", "Halt, and leave every position at market."),
+    "limit": Row(f"{_CLI}.operator:limit", "Cap the gross exposure of the agents."),
     "decide": Row(f"{_CLI}.decide:decide", "Explain the decision on one symbol as of a moment."),
     "study": Row(f"{_CLI}.study:study", "Show what the price does after a story, per source, class and polarity."),
     "audit": Row(f"{_CLI}.audit:audit", "Look for decisions that knew more than could be known; exit 1 on any leak."),

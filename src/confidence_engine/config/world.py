@@ -4,6 +4,7 @@
     [market]   noise, volume, spread, funding
     [events]   what happens and what the price makes of it
     [stories]  what is printed about it, and how well
+    [faults]   how the feed of a paper run misbehaves; a replay sees the world as the store keeps it
 
 Every key may be left out; `inherits = "other.toml"` works as in an agent's file. Whatever is refused, is refused with
 the file, the line and the key.
@@ -20,6 +21,7 @@ from confidence_engine.config.source import Leaf, Spot, read_sheet
 from confidence_engine.config.values import build, declared_spots, plain, refuse_unknown
 from confidence_engine.domain.errors import ConfigError, UsageError
 from confidence_engine.domain.units import DAY_NS, parse_time
+from confidence_engine.feeds.faults import Params as Faults
 from confidence_engine.feeds.world import Params, Shape, World, assets, generate
 from confidence_engine.feeds.world.params import faults
 
@@ -30,6 +32,7 @@ SECTIONS: Final[dict[str, str]] = {
     "market": "confidence_engine.feeds.world.params:Market",
     "events": "confidence_engine.feeds.world.params:Events",
     "stories": "confidence_engine.feeds.world.params:Stories",
+    "faults": "confidence_engine.feeds.faults:Params",
 }
 """Section of the file -> where its parameters are declared. A new section is a line here; `sections` holds it."""
 
@@ -44,6 +47,12 @@ class WorldFile(NamedTuple):
     params: Params
     start_ns: int
     sections: Mapping[str, Any]
+
+    @property
+    def faults(self) -> Faults | None:
+        """How its feed misbehaves, None where it does not."""
+        found: Faults = self.sections["faults"]
+        return None if found == Faults() else found
 
     @property
     def begin_ns(self) -> int:
