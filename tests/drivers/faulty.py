@@ -17,17 +17,20 @@ import msgspec
 import numpy as np
 from tests import simulated
 
-from confidence_engine.config import Config
+from confidence_engine.config import Config, load
 from confidence_engine.domain import event as ev
+from confidence_engine.domain.decision import GATE_DEGRADED
 from confidence_engine.domain.document import Document
-from confidence_engine.domain.units import HOUR_NS, MINUTE_NS
+from confidence_engine.domain.order import WHY_ENTRY
+from confidence_engine.domain.units import DAY_NS, HOUR_NS, MINUTE_NS, parse_time
 from confidence_engine.drivers import replay
 from confidence_engine.drivers.feed import deliveries
-from confidence_engine.drivers.sources import Sources
+from confidence_engine.drivers.sources import Sources, gather
 from confidence_engine.feeds import faults, health
 from confidence_engine.feeds.assemble import Piece, Tape, Window, assemble
 from confidence_engine.feeds.delivery import Moment
 from confidence_engine.feeds.ingress import Ingress
+from confidence_engine.feeds.store import Store
 from confidence_engine.text.cues import CueReader
 
 __all__ = ["CASES", "Lived", "gathered", "heard", "lived", "tape_of", "told"]
@@ -78,10 +81,12 @@ def heard(ingress: Ingress, moments: Iterable[Moment]) -> tuple[list[Piece], lis
 
 
 @functools.cache
-def gathered() -> tuple[Config, Sources, Window]:
-    """The small world's config, sources and window."""
-    played = simulated.played()
-    return played.config, played.sources, played.window
+def gathered(days: int = 6) -> tuple[Config, Sources, Window]:
+    """The small world's config, sources and window of so many decided days."""
+    config = load(simulated.home() / "config/simulated.toml")
+    start = parse_time(simulated.START)
+    end = start + days * DAY_NS
+    return config, gather(config, Store(simulated.home()), start, end), replay.window_of(config, start, end)
 
 
 def tape_of(config: Config, sources: Sources, pieces: list[Piece], documents: list[Document], window: Window) -> Tape:
@@ -99,14 +104,13 @@ def tape_of(config: Config, sources: Sources, pieces: list[Piece], documents: li
 
 
 @functools.cache
-def lived(name: str, params: health.Params = health.Params(), seed: int = 1, heed: bool = True) -> Lived:  # noqa: B008
+def lived(name: str, params: health.Params = health.Params(), days: int = 6) -> Lived:  # noqa: B008
     """The case of CASES, lived once."""
-    config, sources, window = gathered()
-    moments, truth = faults.spoil(deliveries(sources, config.timing, window), CASES[name], seed)
+    config, sources, window = gathered(days)
+    moments, truth = faults.spoil(deliveries(sources, config.timing, window), CASES[name], 1)
     ingress = Ingress(sources.instruments, config.agent.interval_ns, config.timing, params)
     tape = tape_of(config, sources, *heard(ingress, moments), window)
-    kernel = config.kernel._replace(feed=config.kernel.feed._replace(heed=heed))
-    return Lived(tape, replay.play(config, sources.instruments, tape.events, params=kernel), truth)
+    return Lived(tape, replay.play(config, sources.instruments, tape.events), truth)
 
 
 def told(tape: Tape) -> Counter[str]:
@@ -116,13 +120,15 @@ def told(tape: Tape) -> Counter[str]:
 
 
 def _row(name: str) -> str:
-    one = lived(name)
-    done = Counter(fault.name for fault in one.truth)
-    entries = int((one.result.entries["why"] == 1).sum()) if "why" in (one.result.entries.dtype.names or ()) else 0
-    said = ", ".join(f"{n} {what}" for what, n in sorted(told(one.tape).items())) or "none"
-    refused = one.result.refusals["DEGRADED"]
-    caused = ", ".join(f"{n} {what}" for what, n in sorted(done.items())) or "none"
-    return f"| {name} | {caused} | {said} | {refused} | {len(one.result.entries)} | {entries} |"
+    """One line of the table: what was done, what was said, what it cost."""
+    one = lived(name, days=16)
+    rows, gates = one.result.entries, one.result.decisions["gates"]
+    done = ", ".join(f"{n} {what}" for what, n in sorted(Counter(fault.name for fault in one.truth).items()))
+    said = ", ".join(f"{n} {what}" for what, n in sorted(told(one.tape).items()))
+    only = int((gates == 1 << GATE_DEGRADED).sum())
+    entries, exits = int((rows["why"] == WHY_ENTRY).sum()), int((rows["why"] > WHY_ENTRY).sum())
+    degraded = one.result.refusals["DEGRADED"]
+    return f"| {name} | {done or '-'} | {said or '-'} | {degraded:,} | {only} | {entries} | {exits} |"
 
 
 if __name__ == "__main__":
