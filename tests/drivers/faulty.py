@@ -16,6 +16,7 @@ from typing import NamedTuple
 import msgspec
 import numpy as np
 from tests import simulated
+from tests.drivers.tape import World, world
 
 from confidence_engine.config import Config, load
 from confidence_engine.domain import event as ev
@@ -30,10 +31,11 @@ from confidence_engine.feeds import faults, health
 from confidence_engine.feeds.assemble import Piece, Tape, Window, assemble
 from confidence_engine.feeds.delivery import Moment
 from confidence_engine.feeds.ingress import Ingress
+from confidence_engine.feeds.merge import merge
 from confidence_engine.feeds.store import Store
 from confidence_engine.text.cues import CueReader
 
-__all__ = ["CASES", "Lived", "gathered", "heard", "lived", "tape_of", "told"]
+__all__ = ["CASES", "STOPS", "Lived", "gathered", "heard", "ill", "injected", "lived", "tape_of", "told"]
 
 CASES = {
     "none": faults.Params(),
@@ -49,6 +51,10 @@ CASES = {
     "clock jumps": faults.Params(clock_jumps_a_day=1.0),
 }
 """One kind of fault each, over the same world."""
+
+
+STOPS = (ev.FEED_STALE, ev.FEED_GAP, ev.FEED_CLOCK)
+"""What makes a feed ill until it is BACK."""
 
 
 class Lived(NamedTuple):
@@ -113,6 +119,35 @@ def lived(name: str, params: health.Params = health.Params(), days: int = 6) -> 
     return Lived(tape, replay.play(config, sources.instruments, tape.events), truth)
 
 
+def injected(seed: int, bars: int = 120) -> World:
+    """A random world of `tests.drivers.tape` whose feeds say all they can, at random."""
+    w = world(seed, bars=bars)
+    rng = np.random.default_rng(seed + 1000)
+    first, last = int(w.events["ts_known"][0]), int(w.events["ts_known"][-1])
+    said = []
+    for at in rng.integers(first, last, 60).tolist():
+        what = int(rng.choice([*STOPS, ev.FEED_BACK, ev.FEED_BACK, ev.FEED_BACK, ev.FEED_DUPLICATE, ev.FEED_LATE]))
+        of, asset = (0, ev.NO_ASSET) if what == ev.FEED_CLOCK or rng.random() < 0.3 else (ev.BAR, int(rng.integers(3)))
+        said.append(ev.feed_event(at, at, what, asset, 9, 1.0, of))
+    return w._replace(events=merge([w.events, *said]))
+
+
+def ill(events: np.ndarray, at_ns: np.ndarray, assets: np.ndarray) -> np.ndarray:
+    """Whether a feed about an asset was ill at a time, told from the events alone."""
+    feeds = events[events["kind"] == ev.FEED]
+    found = np.zeros(len(at_ns), bool)
+    for k, (at, asset) in enumerate(zip(at_ns.tolist(), assets.tolist(), strict=True)):
+        bits: set[tuple[int, float]] = set()
+        for e in feeds[(feeds["ts_known"] <= at) & np.isin(feeds["asset"], (asset, ev.NO_ASSET))]:
+            name = (int(e["asset"]), float(e["x2"]))
+            if e["x0"] in STOPS:
+                bits.add(name)
+            elif e["x0"] == ev.FEED_BACK:
+                bits.discard(name)
+        found[k] = bool(bits)
+    return found
+
+
 def told(tape: Tape) -> Counter[str]:
     """FEED events by name."""
     mine = tape.events[tape.events["kind"] == ev.FEED]
@@ -126,9 +161,11 @@ def _row(name: str) -> str:
     done = ", ".join(f"{n} {what}" for what, n in sorted(Counter(fault.name for fault in one.truth).items()))
     said = ", ".join(f"{n} {what}" for what, n in sorted(told(one.tape).items()))
     only = int((gates == 1 << GATE_DEGRADED).sum())
-    entries, exits = int((rows["why"] == WHY_ENTRY).sum()), int((rows["why"] > WHY_ENTRY).sum())
+    out = rows[rows["why"] > WHY_ENTRY]
+    exits = f"{int((rows['why'] == WHY_ENTRY).sum())} | {len(out)}"
+    during = int(ill(one.tape.events, out["ts_known"], out["asset"]).sum())
     degraded = one.result.refusals["DEGRADED"]
-    return f"| {name} | {done or '-'} | {said or '-'} | {degraded:,} | {only} | {entries} | {exits} |"
+    return f"| {name} | {done or '-'} | {said or '-'} | {degraded:,} | {only} | {exits} | {during} |"
 
 
 if __name__ == "__main__":

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -9,8 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.drivers import test_stocks as stocks
-from tests.drivers.faulty import CASES, gathered, heard, lived, tape_of, told
-from tests.drivers.tape import World, play, world
+from tests.drivers.faulty import CASES, STOPS, gathered, heard, ill, injected, lived, tape_of, told
+from tests.drivers.tape import digest, play, world
 
 from confidence_engine.config import load
 from confidence_engine.domain import event as ev
@@ -27,9 +30,6 @@ from confidence_engine.feeds.merge import merge
 from confidence_engine.text.cues import CueReader
 
 pytestmark = pytest.mark.skipif(not jit_enabled(), reason="the loop is compiled: run these without NUMBA_DISABLE_JIT")
-
-STOPS = (ev.FEED_STALE, ev.FEED_GAP, ev.FEED_CLOCK)
-
 
 # A feed without faults.
 
@@ -79,33 +79,6 @@ def test_a_clean_feed_of_stocks_too(project_root: Path, tmp_path: Path) -> None:
 # Feed events on any tape.
 
 
-def injected(seed: int, bars: int = 120) -> World:
-    """A random world whose feeds say all they can, at random."""
-    w = world(seed, bars=bars)
-    rng = np.random.default_rng(seed + 1000)
-    first, last = int(w.events["ts_known"][0]), int(w.events["ts_known"][-1])
-    said = []
-    for at in rng.integers(first, last, 60).tolist():
-        what = int(rng.choice([*STOPS, ev.FEED_BACK, ev.FEED_BACK, ev.FEED_BACK, ev.FEED_DUPLICATE, ev.FEED_LATE]))
-        of, asset = (0, ev.NO_ASSET) if what == ev.FEED_CLOCK or rng.random() < 0.3 else (ev.BAR, int(rng.integers(3)))
-        said.append(ev.feed_event(at, at, what, asset, 9, 1.0, of))
-    return w._replace(events=merge([w.events, *said]))
-
-
-def under(w: World, at_ns: np.ndarray, assets: np.ndarray) -> np.ndarray:
-    """Whether a bit stood for an asset at a time, told from the events alone."""
-    feeds = w.events[w.events["kind"] == ev.FEED]
-    found = np.zeros(len(at_ns), bool)
-    for k, (at, asset) in enumerate(zip(at_ns.tolist(), assets.tolist(), strict=True)):
-        bits: set[tuple[int, float]] = set()
-        for e in feeds[feeds["ts_known"] <= at]:
-            if int(e["asset"]) in (asset, ev.NO_ASSET):
-                what, name = int(e["x0"]), (int(e["asset"]), float(e["x2"]))
-                (bits.add if what in STOPS else bits.discard if what == ev.FEED_BACK else len)(name)  # type: ignore[operator]
-        found[k] = bool(bits)
-    return found
-
-
 @settings(max_examples=12, deadline=None)
 @given(st.integers(0, 500))
 def test_no_entry_is_sent_while_a_feed_about_it_is_ill_and_exits_are(seed: int) -> None:
@@ -113,10 +86,10 @@ def test_no_entry_is_sent_while_a_feed_about_it_is_ill_and_exits_are(seed: int) 
     said = play(w)
     sent = said.intents[said.intents["action"] == INTENT_SUBMIT]
     entries = sent[sent["why"] == WHY_ENTRY]
-    assert not under(w, entries["ts_ns"], entries["asset"]).any()
-    ill = under(w, said.decisions["ts_ns"], said.decisions["asset"])
-    assert ((said.decisions["gates"][ill] >> GATE_DEGRADED) & 1).all()
-    assert ((said.decisions["marks"][ill] & ev.DEGRADED) != 0).all()
+    assert not ill(w.events, entries["ts_ns"], entries["asset"]).any()
+    sick = ill(w.events, said.decisions["ts_ns"], said.decisions["asset"])
+    assert ((said.decisions["gates"][sick] >> GATE_DEGRADED) & 1).all()
+    assert ((said.decisions["marks"][sick] & ev.DEGRADED) != 0).all()
 
 
 def test_over_many_worlds_positions_are_left_while_feeds_are_ill() -> None:
@@ -125,9 +98,9 @@ def test_over_many_worlds_positions_are_left_while_feeds_are_ill() -> None:
         w = injected(seed)
         said = play(w)
         away = said.intents[(said.intents["action"] == INTENT_SUBMIT) & (said.intents["why"] > WHY_ENTRY)]
-        decided += int(under(w, away["ts_ns"], away["asset"]).sum())
+        decided += int(ill(w.events, away["ts_ns"], away["asset"]).sum())
         out = said.entries[said.entries["why"] > WHY_ENTRY]
-        left += int(under(w, out["ts_known"], out["asset"]).sum())
+        left += int(ill(w.events, out["ts_known"], out["asset"]).sum())
         entered += int((said.intents["why"] == WHY_ENTRY).sum())
     assert entered > 10
     assert left > 10
@@ -143,6 +116,16 @@ def test_unheeded_feed_events_change_no_decision(seed: int) -> None:
     for name in one.intents.dtype.names or ():
         if name != "event":
             assert one.intents[name].tobytes() == two.intents[name].tobytes(), name
+
+
+def test_the_compiler_off_gives_the_same_bytes(project_root: Path) -> None:
+    w = injected(6, bars=40)
+    said = f"{digest(w, play(w))}"
+    env = dict(os.environ, NUMBA_DISABLE_JIT="1", PYTHONPATH=f"{project_root / 'src'}{os.pathsep}{project_root}")
+    ask = "from tests.drivers.faulty import injected; from tests.drivers.tape import digest, play; "
+    ask += "w = injected(6, bars=40); print(digest(w, play(w)))"
+    done = subprocess.run([sys.executable, "-c", ask], env=env, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == said
 
 
 # Each fault, lived through.

@@ -28,6 +28,7 @@ from confidence_engine.domain.units import DAY_NS, MINUTE_NS, SECOND_NS
 
 if TYPE_CHECKING:
     from confidence_engine.domain.outcome import Params as OutcomeParams
+    from confidence_engine.feeds.health import Params as HealthParams
     from confidence_engine.feeds.timing import Params as TimingParams
     from confidence_engine.journal.log import Params as JournalParams
     from confidence_engine.kernel.params import Params as KernelParams
@@ -62,6 +63,7 @@ class Agent(NamedTuple):
 SECTIONS: Final[dict[str, str]] = {
     "agent": "confidence_engine.config.agent:Agent",
     "timing": "confidence_engine.feeds.timing:Params",
+    "health": "confidence_engine.feeds.health:Params",
     "text": "confidence_engine.text.reading:Params",
     "kernel": "confidence_engine.kernel.params:Params",
     "sim": "confidence_engine.venues.sim:Params",
@@ -98,6 +100,7 @@ class Config(msgspec.Struct, frozen=True):
     path: Path
     agent: Agent
     timing: TimingParams
+    health: HealthParams
     text: TextParams
     kernel: KernelParams
     sim: SimParams
