@@ -39,15 +39,15 @@ __all__ = ["CASES", "STOPS", "Lived", "gathered", "heard", "ill", "injected", "l
 
 CASES = {
     "none": faults.Params(),
-    "silent, all comes at once": faults.Params(silent_a_day=0.4, silent_ns=50 * MINUTE_NS, lost=0.0),
-    "silent, what was missed is lost": faults.Params(silent_a_day=0.4, silent_ns=50 * MINUTE_NS, lost=1.0),
+    "silent, all comes at once": faults.Params(silent_a_day=0.4, silent_ns=50 * MINUTE_NS, lost_share=0.0),
+    "silent, what was missed is lost": faults.Params(silent_a_day=0.4, silent_ns=50 * MINUTE_NS, lost_share=1.0),
     "the feed dies and returns": faults.Params(deaths_a_day=0.4, death_ns=2 * HOUR_NS),
-    "late bars": faults.Params(late=0.01, late_ns=12 * MINUTE_NS),
-    "revised bars": faults.Params(revised=0.01),
-    "duplicated bars": faults.Params(duplicate=0.01),
-    "out of order": faults.Params(out_of_order=0.01),
-    "broken bars": faults.Params(broken=0.01),
-    "contradictory documents": faults.Params(contradiction=0.2),
+    "late bars": faults.Params(late_share=0.01, late_by_ns=12 * MINUTE_NS),
+    "revised bars": faults.Params(revised_share=0.01),
+    "duplicated bars": faults.Params(duplicate_share=0.01),
+    "out of order": faults.Params(out_of_order_share=0.01),
+    "broken bars": faults.Params(broken_share=0.01),
+    "contradictory documents": faults.Params(contradiction_share=0.2),
     "clock jumps": faults.Params(clock_jumps_a_day=1.0),
 }
 """One kind of fault each, over the same world."""

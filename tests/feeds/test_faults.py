@@ -10,10 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from confidence_engine.config.values import key_of
 from confidence_engine.domain.document import Document
 from confidence_engine.domain.params import bounds_of
 from confidence_engine.domain.units import DAY_NS, HOUR_NS, MINUTE_NS, SECOND_NS
-from confidence_engine.feeds import faults
+from confidence_engine.feeds import faults, health
 from confidence_engine.feeds.clean import BAR_ROW
 from confidence_engine.feeds.delivery import BARS, DOCUMENTS, Delivery, Moment
 
@@ -22,8 +23,8 @@ START = 19_000 * DAY_NS
 KEYS = ("A/USDT@v", "B/USDT@v")
 DAYS = 3
 MOST = faults.Params(
-    silent_a_day=1.0, deaths_a_day=3.0, late=0.05, revised=0.05, duplicate=0.05, out_of_order=0.05, broken=0.05,
-    contradiction=0.3, clock_jumps_a_day=2.0,
+    silent_a_day=1.0, deaths_a_day=3.0, late_share=0.05, revised_share=0.05, duplicate_share=0.05,
+    out_of_order_share=0.05, broken_share=0.05, contradiction_share=0.3, clock_jumps_a_day=2.0,
 )  # fmt: skip
 
 
@@ -94,7 +95,7 @@ def test_a_later_delivery_changes_no_earlier_one() -> None:
 
 @pytest.mark.parametrize(("lost", "names"), [(0.0, {"silent", "died"}), (1.0, {"lost", "lost in death"})])
 def test_what_a_silence_swallows_comes_at_its_end_or_never(lost: float, names: set[str]) -> None:
-    params = faults.Params(silent_a_day=3.0, deaths_a_day=2.0, lost=lost)
+    params = faults.Params(silent_a_day=3.0, deaths_a_day=2.0, lost_share=lost)
     moments, truth = faults.spoil(clean(), params, 4)
     came = flat(moments)
     assert {one.name for one in truth} == names
@@ -110,7 +111,7 @@ def bars_of(params: faults.Params, seed: int = 6) -> tuple[list[tuple[int, np.nd
 
 
 def test_a_revised_bar_is_first_wrong_in_time_and_then_right() -> None:
-    rows, truth = bars_of(faults.Params(revised=0.1, revised_by=0.01))
+    rows, truth = bars_of(faults.Params(revised_share=0.1, revised_by=0.01))
     assert len(truth) > 50
     for one in truth:
         first, second = [(at, row) for at, row in rows if row["close_ns"] == one.ts_event]
@@ -121,11 +122,11 @@ def test_a_revised_bar_is_first_wrong_in_time_and_then_right() -> None:
 
 
 def test_a_duplicate_is_the_same_and_out_of_order_comes_after_the_next() -> None:
-    rows, truth = bars_of(faults.Params(duplicate=0.1))
+    rows, truth = bars_of(faults.Params(duplicate_share=0.1))
     for one in truth:
         first, second = [row for _, row in rows if row["close_ns"] == one.ts_event]
         assert first == second
-    rows, truth = bars_of(faults.Params(out_of_order=0.1))
+    rows, truth = bars_of(faults.Params(out_of_order_share=0.1))
     order = [int(row["close_ns"]) for _, row in rows]
     for one in truth:
         if one.came_ns >= 0:
@@ -134,7 +135,7 @@ def test_a_duplicate_is_the_same_and_out_of_order_comes_after_the_next() -> None
 
 
 def test_a_late_bar_is_late_by_no_more_than_said() -> None:
-    rows, truth = bars_of(faults.Params(late=0.2, late_ns=3 * MINUTE_NS))
+    rows, truth = bars_of(faults.Params(late_share=0.2, late_by_ns=3 * MINUTE_NS))
     at = {int(row["close_ns"]): known for known, row in rows}
     for one in truth:
         assert 0 < at[one.ts_event] - one.known_ns <= 3 * MINUTE_NS + 1
@@ -142,12 +143,12 @@ def test_a_late_bar_is_late_by_no_more_than_said() -> None:
 
 
 def test_a_broken_bar_breaks_in_four_ways() -> None:
-    _, truth = bars_of(faults.Params(broken=0.2))
+    _, truth = bars_of(faults.Params(broken_share=0.2))
     assert {one.value for one in truth} == {0.0, 1.0, 2.0, 3.0}
 
 
 def test_a_publisher_says_the_opposite_shortly_after_under_a_new_id() -> None:
-    moments, truth = faults.spoil(clean(), faults.Params(contradiction=1.0), 2)
+    moments, truth = faults.spoil(clean(), faults.Params(contradiction_share=1.0), 2)
     said = [(at, d) for at, items in moments for one in items for d in one.documents]
     assert len(said) == 2 * len(truth) == 2 * DAYS * 24
     first = {d.id: (at, d) for at, d in said}
@@ -179,3 +180,9 @@ def test_a_clock_jumps_and_is_set_right() -> None:
 
 def test_every_parameter_has_its_range() -> None:
     assert all(bound is not None for _, bound in bounds_of(faults.Params).values())
+
+
+@pytest.mark.parametrize("declared", [faults.Params, health.Params])
+def test_no_two_parameters_are_one_key_of_a_file(declared: type) -> None:
+    fields = list(bounds_of(declared))
+    assert len({key_of(field) for field in fields}) == len(fields)
