@@ -241,7 +241,7 @@ def test_the_universe_is_in_the_hash(folder: Path) -> None:
         ("[timings]\ngrid = 1\n", 7, ["unknown section [timings]", "timing"]),
         ("[kernel.exitz]\nstop_atr = 1\n", 7, ["unknown section [kernel.exitz]", "exits"]),
         ("[kernel.exits]\nstop_art = 1\n", 7, ["unknown key [kernel.exits] stop_art", "stop_atr"]),
-        ("[zzz]\n", 6, ["unknown section [zzz]", "valid here: agent, journal, kernel"]),
+        ("[zzz]\n", 6, ["unknown section [zzz]", "valid here: agent, health, journal, kernel"]),
         ("[timing]\ngrid = 300\n", 7, ["[timing] grid = 300", "duration with its unit", "from 1s to 1d"]),
         ('[timing]\ngrid = "300"\n', 7, ["not a duration"]),
         ('[timing]\ngrid = "2d"\n', 7, ["'2d'", "from 1s to 1d"]),

@@ -16,36 +16,45 @@ from typing import NamedTuple
 import msgspec
 import numpy as np
 from tests import simulated
+from tests.drivers.tape import World, world
 
-from confidence_engine.config import Config
+from confidence_engine.config import Config, load
 from confidence_engine.domain import event as ev
+from confidence_engine.domain.decision import GATE_DEGRADED
 from confidence_engine.domain.document import Document
-from confidence_engine.domain.units import HOUR_NS, MINUTE_NS
+from confidence_engine.domain.order import WHY_ENTRY
+from confidence_engine.domain.units import DAY_NS, HOUR_NS, MINUTE_NS, parse_time
 from confidence_engine.drivers import replay
 from confidence_engine.drivers.feed import deliveries
-from confidence_engine.drivers.sources import Sources
+from confidence_engine.drivers.sources import Sources, gather
 from confidence_engine.feeds import faults, health
 from confidence_engine.feeds.assemble import Piece, Tape, Window, assemble
 from confidence_engine.feeds.delivery import Moment
 from confidence_engine.feeds.ingress import Ingress
+from confidence_engine.feeds.merge import merge
+from confidence_engine.feeds.store import Store
 from confidence_engine.text.cues import CueReader
 
-__all__ = ["CASES", "Lived", "gathered", "heard", "lived", "tape_of", "told"]
+__all__ = ["CASES", "STOPS", "Lived", "gathered", "heard", "ill", "injected", "lived", "tape_of", "told"]
 
 CASES = {
     "none": faults.Params(),
-    "silent, all comes at once": faults.Params(silent_a_day=0.4, silent_ns=50 * MINUTE_NS, lost=0.0),
-    "silent, what was missed is lost": faults.Params(silent_a_day=0.4, silent_ns=50 * MINUTE_NS, lost=1.0),
+    "silent, all comes at once": faults.Params(silent_a_day=0.4, silent_ns=50 * MINUTE_NS, lost_share=0.0),
+    "silent, what was missed is lost": faults.Params(silent_a_day=0.4, silent_ns=50 * MINUTE_NS, lost_share=1.0),
     "the feed dies and returns": faults.Params(deaths_a_day=0.4, death_ns=2 * HOUR_NS),
-    "late bars": faults.Params(late=0.01, late_ns=12 * MINUTE_NS),
-    "revised bars": faults.Params(revised=0.01),
-    "duplicated bars": faults.Params(duplicate=0.01),
-    "out of order": faults.Params(out_of_order=0.01),
-    "broken bars": faults.Params(broken=0.01),
-    "contradictory documents": faults.Params(contradiction=0.2),
+    "late bars": faults.Params(late_share=0.01, late_by_ns=12 * MINUTE_NS),
+    "revised bars": faults.Params(revised_share=0.01),
+    "duplicated bars": faults.Params(duplicate_share=0.01),
+    "out of order": faults.Params(out_of_order_share=0.01),
+    "broken bars": faults.Params(broken_share=0.01),
+    "contradictory documents": faults.Params(contradiction_share=0.2),
     "clock jumps": faults.Params(clock_jumps_a_day=1.0),
 }
 """One kind of fault each, over the same world."""
+
+
+STOPS = (ev.FEED_STALE, ev.FEED_GAP, ev.FEED_CLOCK)
+"""What makes a feed ill until it is BACK."""
 
 
 class Lived(NamedTuple):
@@ -80,10 +89,12 @@ def heard(ingress: Ingress, moments: Iterable[Moment]) -> tuple[list[Piece], lis
 
 
 @functools.cache
-def gathered() -> tuple[Config, Sources, Window]:
-    """The small world's config, sources and window."""
-    played = simulated.played()
-    return played.config, played.sources, played.window
+def gathered(days: int = 6) -> tuple[Config, Sources, Window]:
+    """The small world's config, sources and window of so many decided days."""
+    config = load(simulated.home() / "config/simulated.toml")
+    start = parse_time(simulated.START)
+    end = start + days * DAY_NS
+    return config, gather(config, Store(simulated.home()), start, end), replay.window_of(config, start, end)
 
 
 def tape_of(config: Config, sources: Sources, pieces: list[Piece], documents: list[Document], window: Window) -> Tape:
@@ -101,14 +112,42 @@ def tape_of(config: Config, sources: Sources, pieces: list[Piece], documents: li
 
 
 @functools.cache
-def lived(name: str, params: health.Params = health.Params(), seed: int = 1, heed: bool = True) -> Lived:  # noqa: B008
+def lived(name: str, params: health.Params = health.Params(), days: int = 6) -> Lived:  # noqa: B008
     """The case of CASES, lived once."""
-    config, sources, window = gathered()
-    moments, truth = faults.spoil(deliveries(sources, config.timing, window), CASES[name], seed)
+    config, sources, window = gathered(days)
+    moments, truth = faults.spoil(deliveries(sources, config.timing, window), CASES[name], 1)
     ingress = Ingress(sources.instruments, config.agent.interval_ns, config.timing, params)
     tape = tape_of(config, sources, *heard(ingress, moments), window)
-    kernel = config.kernel._replace(feed=config.kernel.feed._replace(heed=heed))
-    return Lived(tape, replay.play(config, sources.instruments, tape.events, params=kernel), truth)
+    return Lived(tape, replay.play(config, sources.instruments, tape.events), truth)
+
+
+def injected(seed: int, bars: int = 120) -> World:
+    """A random world of `tests.drivers.tape` whose feeds say all they can, at random."""
+    w = world(seed, bars=bars)
+    rng = np.random.default_rng(seed + 1000)
+    first, last = int(w.events["ts_known"][0]), int(w.events["ts_known"][-1])
+    said = []
+    for at in rng.integers(first, last, 60).tolist():
+        what = int(rng.choice([*STOPS, ev.FEED_BACK, ev.FEED_BACK, ev.FEED_BACK, ev.FEED_DUPLICATE, ev.FEED_LATE]))
+        of, asset = (0, ev.NO_ASSET) if what == ev.FEED_CLOCK or rng.random() < 0.3 else (ev.BAR, int(rng.integers(3)))
+        said.append(ev.feed_event(at, at, what, asset, 9, 1.0, of))
+    return w._replace(events=merge([w.events, *said]))
+
+
+def ill(events: np.ndarray, at_ns: np.ndarray, assets: np.ndarray) -> np.ndarray:
+    """Whether a feed about an asset was ill at a time, told from the events alone."""
+    feeds = events[events["kind"] == ev.FEED]
+    found = np.zeros(len(at_ns), bool)
+    for k, (at, asset) in enumerate(zip(at_ns.tolist(), assets.tolist(), strict=True)):
+        bits: set[tuple[int, float]] = set()
+        for e in feeds[(feeds["ts_known"] <= at) & np.isin(feeds["asset"], (asset, ev.NO_ASSET))]:
+            name = (int(e["asset"]), float(e["x2"]))
+            if e["x0"] in STOPS:
+                bits.add(name)
+            elif e["x0"] == ev.FEED_BACK:
+                bits.discard(name)
+        found[k] = bool(bits)
+    return found
 
 
 def told(tape: Tape) -> Counter[str]:
@@ -118,13 +157,17 @@ def told(tape: Tape) -> Counter[str]:
 
 
 def _row(name: str) -> str:
-    one = lived(name)
-    done = Counter(fault.name for fault in one.truth)
-    entries = int((one.result.entries["why"] == 1).sum()) if "why" in (one.result.entries.dtype.names or ()) else 0
-    said = ", ".join(f"{n} {what}" for what, n in sorted(told(one.tape).items())) or "none"
-    refused = one.result.refusals["DEGRADED"]
-    caused = ", ".join(f"{n} {what}" for what, n in sorted(done.items())) or "none"
-    return f"| {name} | {caused} | {said} | {refused} | {len(one.result.entries)} | {entries} |"
+    """One line of the table: what was done, what was said, what it cost."""
+    one = lived(name, days=16)
+    rows, gates = one.result.entries, one.result.decisions["gates"]
+    done = ", ".join(f"{n} {what}" for what, n in sorted(Counter(fault.name for fault in one.truth).items()))
+    said = ", ".join(f"{n} {what}" for what, n in sorted(told(one.tape).items()))
+    only = int((gates == 1 << GATE_DEGRADED).sum())
+    out = rows[rows["why"] > WHY_ENTRY]
+    exits = f"{int((rows['why'] == WHY_ENTRY).sum())} | {len(out)}"
+    during = int(ill(one.tape.events, out["ts_known"], out["asset"]).sum())
+    degraded = one.result.refusals["DEGRADED"]
+    return f"| {name} | {done or '-'} | {said or '-'} | {degraded:,} | {only} | {exits} | {during} |"
 
 
 if __name__ == "__main__":

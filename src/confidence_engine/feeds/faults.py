@@ -40,17 +40,17 @@ class Params(NamedTuple):
     silent_ns: Annotated[int, Bound("duration", 0, 7 * DAY_NS)] = 40 * MINUTE_NS
     deaths_a_day: Annotated[float, Bound("ratio", 0.0, 1000.0)] = 0.0
     death_ns: Annotated[int, Bound("duration", 0, 7 * DAY_NS)] = HOUR_NS
-    lost: Annotated[float, Bound("fraction", 0.0, 1.0)] = 0.5
-    late: Annotated[float, Bound("fraction", 0.0, 1.0)] = 0.0
-    late_ns: Annotated[int, Bound("duration", 0, DAY_NS)] = 4 * MINUTE_NS
-    revised: Annotated[float, Bound("fraction", 0.0, 1.0)] = 0.0
+    lost_share: Annotated[float, Bound("fraction", 0.0, 1.0)] = 0.5
+    late_share: Annotated[float, Bound("fraction", 0.0, 1.0)] = 0.0
+    late_by_ns: Annotated[int, Bound("duration", 0, DAY_NS)] = 4 * MINUTE_NS
+    revised_share: Annotated[float, Bound("fraction", 0.0, 1.0)] = 0.0
     revised_by: Annotated[float, Bound("fraction", 0.0, 0.5)] = 0.002
-    revised_ns: Annotated[int, Bound("duration", 0, DAY_NS)] = 2 * MINUTE_NS
-    duplicate: Annotated[float, Bound("fraction", 0.0, 1.0)] = 0.0
-    out_of_order: Annotated[float, Bound("fraction", 0.0, 1.0)] = 0.0
-    broken: Annotated[float, Bound("fraction", 0.0, 1.0)] = 0.0
-    contradiction: Annotated[float, Bound("fraction", 0.0, 1.0)] = 0.0
-    contradiction_ns: Annotated[int, Bound("duration", 0, DAY_NS)] = 10 * MINUTE_NS
+    revised_after_ns: Annotated[int, Bound("duration", 0, DAY_NS)] = 2 * MINUTE_NS
+    duplicate_share: Annotated[float, Bound("fraction", 0.0, 1.0)] = 0.0
+    out_of_order_share: Annotated[float, Bound("fraction", 0.0, 1.0)] = 0.0
+    broken_share: Annotated[float, Bound("fraction", 0.0, 1.0)] = 0.0
+    contradiction_share: Annotated[float, Bound("fraction", 0.0, 1.0)] = 0.0
+    contradiction_after_ns: Annotated[int, Bound("duration", 0, DAY_NS)] = 10 * MINUTE_NS
     clock_jumps_a_day: Annotated[float, Bound("ratio", 0.0, 1000.0)] = 0.0
     clock_ns: Annotated[int, Bound("duration", 0, 7 * DAY_NS)] = 30 * MINUTE_NS
 
@@ -102,8 +102,16 @@ def spoil(deliveries: Iterable[Moment], params: Params, seed: int) -> tuple[Iter
     """
     truth: list[Fault] = []
     p = params
-    rates = (p.silent_a_day, p.deaths_a_day, p.late, p.revised, p.duplicate, p.out_of_order, p.broken)
-    if not any((*rates, p.contradiction, p.clock_jumps_a_day)):
+    rates = (
+        p.silent_a_day,
+        p.deaths_a_day,
+        p.late_share,
+        p.revised_share,
+        p.duplicate_share,
+        p.out_of_order_share,
+        p.broken_share,
+    )
+    if not any((*rates, p.contradiction_share, p.clock_jumps_a_day)):
         return iter(deliveries), truth
     return _Spoiler(params, seed, truth).run(deliveries), truth
 
@@ -176,7 +184,7 @@ class _Spoiler:
         chance, silence = self._chance(one), self._silences[one.kind, one.key]
         for spell, held, lost in ((self._death, "died", "lost in death"), (silence, "silent", "lost")):
             if spell.holds(known_ns):
-                keeps = spell.drawn >= self._p.lost
+                keeps = spell.drawn >= self._p.lost_share
                 self._say(held if keeps else lost, one, _stamp(one), known_ns, spell.end_ns if keeps else -1)
                 if keeps:
                     self._push(spell.end_ns, one)
@@ -191,8 +199,8 @@ class _Spoiler:
         """News, and sometimes its opposite from the same publisher under a new id."""
         self._push(known_ns, one)
         for document in one.documents:
-            if chance.random() < self._p.contradiction:
-                at = known_ns + 1 + int(chance.random() * self._p.contradiction_ns)
+            if chance.random() < self._p.contradiction_share:
+                at = known_ns + 1 + int(chance.random() * self._p.contradiction_after_ns)
                 said = opposite(document, at - known_ns)
                 self._push(at, Delivery(at, DOCUMENTS, one.key, None, (said,)))
                 self._say("contradiction", one, document.published_ns, known_ns, at)
@@ -200,9 +208,9 @@ class _Spoiler:
     def _row(self, known_ns: int, one: Delivery, chance: random.Random) -> None:
         """One row, with at most one fault."""
         p, u, v = self._p, chance.random(), chance.random()
-        shares = [("late", p.late), ("duplicate", p.duplicate)]
+        shares = [("late", p.late_share), ("duplicate", p.duplicate_share)]
         if one.kind == BARS:
-            shares += [("revised", p.revised), ("out of order", p.out_of_order), ("broken", p.broken)]
+            shares += [("revised", p.revised_share), ("out of order", p.out_of_order_share), ("broken", p.broken_share)]
         name = ""
         for named, share in shares:
             if u < share:
@@ -215,11 +223,11 @@ class _Spoiler:
             return
         at, value = known_ns, 0.0
         if name == "late":
-            at = known_ns + 1 + int(v * p.late_ns)
+            at = known_ns + 1 + int(v * p.late_by_ns)
         elif name == "duplicate":
             self._push(known_ns + 1 + int(v * MINUTE_NS), one)
         elif name == "revised":
-            self._push(known_ns + 1 + p.revised_ns, one)
+            self._push(known_ns + 1 + p.revised_after_ns, one)
             value = p.revised_by if v < 0.5 else -p.revised_by
             one = one._replace(rows=_other(one, value))
         elif name == "broken":

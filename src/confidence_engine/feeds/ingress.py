@@ -21,7 +21,6 @@ from confidence_engine.domain.instrument import Instrument, calendars_of
 from confidence_engine.domain.units import format_interval
 from confidence_engine.feeds import health, timing
 from confidence_engine.feeds.assemble import Piece
-from confidence_engine.feeds.clean import BAR_ROW
 from confidence_engine.feeds.delivery import BARS, CORPORATE, DOCUMENTS, FUNDING, KINDS, SCORES, SESSIONS, Delivery
 from confidence_engine.feeds.due import NEVER, Hours
 from confidence_engine.feeds.streams import Bars, Clock, News, Row, Rows, Sessions
@@ -258,12 +257,11 @@ class Ingress:
         """Events of one stream as the writers of `domain.event` make them, known now."""
         numbers = np.array([number for number, _, _ in taken], np.uint16)
         second = np.array([one for _, one, _ in taken], np.int64)
-        columns = [np.array(column) for column in zip(*(row for _, _, row in taken), strict=True)]
-        known = np.full(len(taken), self._now_ns, np.int64)
         kind = stream.partition(":")[0]
+        known = np.full(len(taken), self._now_ns, np.int64)
+        columns = [np.array(column) for column in zip(*(row for _, _, row in taken), strict=True)]
         if kind == BARS:
-            rows = np.array([row for _, _, row in taken], BAR_ROW)
-            events = ev.bar_events(rows["close_ns"], known, 0, 0, tuple(rows[name] for name in "ohlcv"))
+            events = ev.bar_events(columns[1], known, 0, 0, tuple(columns[2:]))
             events["marks"] = second
         elif kind == FUNDING:
             events = ev.funding_events(columns[0], known, 0, 0, columns[1])
