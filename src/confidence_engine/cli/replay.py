@@ -69,7 +69,7 @@ def replay(
         raise UsageError("wanted CONFIG with --start and --end, or --world FILE, alone or with --seed")
     else:
         loaded, period, chosen = load(config), told_period(start, end), told_symbols(symbols)
-        folder, summary = run_once(loaded, Store(home(ctx)), *period, chosen, *placed)
+        folder, summary = run_once(loaded, Store(home(ctx)), period[0], period[1], chosen, *placed)
     emit(as_json, summary | {"run": folder.name, "folder": folder}, lambda: summary_table(summary, folder))
 
 
