@@ -58,7 +58,9 @@ def test_a_world_runs_without_a_store_and_is_synthetic_from_end_to_end(
     marks = pl.read_parquet(folder / "decisions.parquet")["marks"].to_numpy()
     assert len(marks) > 0
     assert ((marks & SYNTHETIC) != 0).all()
-    assert json.loads((folder / "summary.json").read_text("utf-8"))["synthetic"] is True
+    kept = json.loads((folder / "summary.json").read_text("utf-8"))
+    assert kept["synthetic"] is True
+    assert (kept["world"]["file"], kept["world"]["seed"], kept["world"]["events"]["impact"]) == ("small.toml", 4, 0.03)
     assert not (tmp_path / "home" / "store" / "manifest.json").exists()
     assert (tmp_path / "home" / "worlds" / "small-4" / "world.toml").is_file()
     again = run(tmp_path, capsys, "--world", str(file), "--seed", "4")

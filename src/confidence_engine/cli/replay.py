@@ -58,24 +58,31 @@ def replay(
     from confidence_engine.report.artefacts import refuse_foreign
 
     where = home(ctx) / "runs" if out is None else out.resolve()
-    store, exact = Store(home(ctx)), out is not None
+    if out is not None:
+        refuse_foreign(where)
+    placed = where, out is not None, journal
     if world is not None:
         if not start is end is symbols is None:
             raise UsageError("--world brings its own period and symbols; leave --start, --end and --symbols out")
-        if exact:
-            refuse_foreign(where)
-        found = simulated(ctx, config, world, 7 if seed is None else seed)
-        window = found.window
-        given = found.config, found.sources, window.start_ns, window.end_ns, store
-        folder, summary = play_once(*given, where, exact, journal)
+        folder, summary = _in_world(ctx, config, world, 7 if seed is None else seed, *placed)
+    elif config is None or start is None or end is None or seed is not None:
+        raise UsageError("wanted CONFIG with --start and --end, or --world FILE, alone or with --seed")
     else:
-        if config is None or start is None or end is None or seed is not None:
-            raise UsageError("wanted CONFIG with --start and --end, or --world FILE, alone or with --seed")
         loaded, period, chosen = load(config), told_period(start, end), told_symbols(symbols)
-        if exact:
-            refuse_foreign(where)
-        folder, summary = run_once(loaded, store, *period, chosen, where, exact, journal)
+        folder, summary = run_once(loaded, Store(home(ctx)), period[0], period[1], chosen, *placed)
     emit(as_json, summary | {"run": folder.name, "folder": folder}, lambda: summary_table(summary, folder))
+
+
+def _in_world(
+    ctx: typer.Context, config: Path | None, world: Path, seed: int, where: Path, exact: bool, journal: bool
+) -> tuple[Path, dict[str, Any]]:
+    """A replay of a simulated world, whose file, seed and parameters stand in its summary."""
+    from confidence_engine.feeds.store import Store
+
+    found = simulated(ctx, config, world, seed)
+    begin, end = found.window.start_ns, found.window.end_ns
+    told = {"world": {"file": world.name, "seed": seed} | found.file.tree()}
+    return play_once(found.config, found.sources, begin, end, Store(home(ctx)), where, exact, journal, told=told)
 
 
 def simulated(ctx: typer.Context, config: Path | None, world: Path, seed: int) -> Simulation:
@@ -107,9 +114,12 @@ def run_once(
 
 def play_once(
     config: Config, sources: Sources, first_ns: int, last_ns: int, store: Store, where: Path, exact: bool,
-    journal: bool = False, agent: Place | None = None,
+    journal: bool = False, agent: Place | None = None, told: dict[str, Any] | None = None,
 ) -> tuple[Path, dict[str, Any]]:  # fmt: skip
-    """One replay of gathered rows to its folder, as `run_once`; of the store only its kept readings are used."""
+    """One replay of gathered rows to its folder, as `run_once`; of the store only its kept readings are used.
+
+    `told` stands in the summary too: what world the rows are from.
+    """
     from confidence_engine.cli.readers import reader_for
     from confidence_engine.cli.warm import compile_kernel, told_when_slow
     from confidence_engine.domain.errors import DataMissing
@@ -144,6 +154,7 @@ def play_once(
             scribe.end(result, "end of the replay")
         made = figures(config, sources, result)
         summary = summarise(config, sources, window, tape, result, made, f"{reader.name} {reader.version}")
+        summary |= told or {}
         folder = where if exact else where / run_id(config, window, summary)
         return write_run(folder, config, sources, window, result, made, summary, part), summary
 
