@@ -44,6 +44,7 @@ def paper(
 ) -> None:
     """Run one agent on paper; run again, it goes on where it was."""
     from confidence_engine.cli.readers import reader_for
+    from confidence_engine.cli.shadow import told_shadow
     from confidence_engine.cli.view import watcher
     from confidence_engine.cli.warm import compile_kernel
     from confidence_engine.drivers.paper import agent_of, feed_of, run, warm_up
@@ -180,26 +181,10 @@ def _shadowed(ctx: typer.Context, place: Place) -> Shadowed:
         return shadow(place)
 
 
-def told_shadow(found: Shadowed) -> dict[str, Any]:
-    """What machines are told of a shadow."""
-    told = found._asdict() | {"equal": found.equal}
-    told["difference"] = None if found.difference is None else found.difference._asdict()
-    return told
-
-
-def shadow_line(found: Shadowed) -> str:
-    """What people are told of it."""
-    if found.equal:
-        deep = ", documents read and bars built again" if found.deep else ""
-        return (
-            f"shadow of {found.name}: equal{deep}: {found.events:,} events, {found.rows:,} rows, {found.sealed} sealed "
-            f"states; decisions {found.decisions_hash[:16]}, state {found.state_hash[:16]}"
-        )
-    return f"shadow of {found.name}: DIFFERENT at {found.difference}\n  likely cause: {found.cause}"
-
-
 def _page(payload: dict[str, Any], found: Shadowed, agent: Agent) -> Any:
     from rich.console import Group
+
+    from confidence_engine.cli.shadow import shadow_line
 
     head = agent.state.head[0]
     rows = [

@@ -11,9 +11,10 @@ from confidence_engine.cli.show import Json, database, emit, home
 if TYPE_CHECKING:
     from confidence_engine.config import Config
     from confidence_engine.domain.ports import Reader
+    from confidence_engine.drivers.shadow import Shadowed
     from confidence_engine.journal.reader import Place
 
-__all__ = ["shadow"]
+__all__ = ["shadow", "shadow_line", "told_shadow"]
 
 
 def shadow(
@@ -29,7 +30,6 @@ def shadow(
     as_json: Json = False,
 ) -> None:
     """Step journals again and compare every event, decision, order, fill and state byte."""
-    from confidence_engine.cli.paper import shadow_line, told_shadow
     from confidence_engine.cli.readers import reader_for
     from confidence_engine.cli.warm import compile_kernel, told_when_slow
     from confidence_engine.drivers.shadow import shadow as step_again
@@ -92,3 +92,21 @@ def _day(place: Place, day: str) -> tuple[int, int]:
     if first is None or last is None:
         raise DataMissing(f"{place.folder}: nothing was known on {day}")
     return first, last
+
+
+def told_shadow(found: Shadowed) -> dict[str, Any]:
+    """What machines are told of a shadow."""
+    told = found._asdict() | {"equal": found.equal}
+    told["difference"] = None if found.difference is None else found.difference._asdict()
+    return told
+
+
+def shadow_line(found: Shadowed) -> str:
+    """What people are told of it."""
+    if found.equal:
+        deep = ", documents read and bars built again" if found.deep else ""
+        return (
+            f"shadow of {found.name}: equal{deep}: {found.events:,} events, {found.rows:,} rows, {found.sealed} sealed "
+            f"states; decisions {found.decisions_hash[:16]}, state {found.state_hash[:16]}"
+        )
+    return f"shadow of {found.name}: DIFFERENT at {found.difference}\n  likely cause: {found.cause}"

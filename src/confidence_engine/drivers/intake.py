@@ -27,7 +27,7 @@ from confidence_engine.feeds.merge import merge
 from confidence_engine.feeds.ticker import Ticker
 from confidence_engine.text.reading import Listener, Readings
 
-__all__ = ["Intake", "Taken"]
+__all__ = ["Intake", "Taken", "decoded", "encoded"]
 
 _MOST_STREAMS: Final = 65_535
 

@@ -20,7 +20,7 @@ from confidence_engine.drivers.inbox import Inbox
 from confidence_engine.drivers.stretch import Stretch
 from confidence_engine.feeds.delivery import Moment
 
-__all__ = ["Live", "Watcher"]
+__all__ = ["POLL_S", "Live", "Watcher"]
 
 POLL_S: Final = 0.1
 """How often the inbox is looked at: an operator's halt holds within this and one batch."""

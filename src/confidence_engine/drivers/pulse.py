@@ -23,7 +23,7 @@ from confidence_engine.feeds.delivery import Moment
 from confidence_engine.journal.reader import Place
 from confidence_engine.kernel.risk import HALT_DRAWDOWN, HALT_FLATTEN, HALT_OPERATOR
 
-__all__ = ["HALTS", "Held", "Pulse", "Status", "read_status"]
+__all__ = ["HALTS", "Held", "Pulse", "Status", "read_status", "status_of"]
 
 _FILE: Final = "status.json"
 _EVERY_S: Final = 1.0

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 import numpy as np
 
@@ -272,10 +272,3 @@ def _cause(reader: Reader, told: _Told, deep: bool) -> str:
     if any(name in what for name in ("FILL", "REJECT", "CANCELLED", "LIQUIDATION")):
         return "the simulated venue answered otherwise"
     return "not known: neither the journal, nor the code, nor the parameters differ"
-
-
-def told_by(found: Shadowed) -> dict[str, Any]:
-    """What a command says of it."""
-    named = found._asdict() | {"equal": found.equal}
-    named["difference"] = None if found.difference is None else found.difference._asdict()
-    return named

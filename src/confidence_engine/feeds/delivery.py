@@ -19,7 +19,7 @@ from confidence_engine.domain.trading import SESSION_ROW
 from confidence_engine.feeds.clean import BAR_ROW, CORPORATE_ROW, FUNDING_ROW, SCORE_ROW
 
 __all__ = [
-    "BARS", "CORPORATE", "DOCUMENTS", "FUNDING", "KINDS", "SCORES", "SESSIONS", "Delivery", "Moment", "packed",
+    "BARS", "CORPORATE", "DOCUMENTS", "FUNDING", "KINDS", "SCORES", "SESSIONS", "Delivery", "Moment", "Told", "packed",
     "unpacked",
 ]  # fmt: skip
 
