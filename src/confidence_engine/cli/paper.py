@@ -14,6 +14,7 @@ from confidence_engine.cli.show import Json, database, emit, grid, home, note, p
 if TYPE_CHECKING:
     from confidence_engine.config import Config
     from confidence_engine.drivers.agent import Agent
+    from confidence_engine.drivers.epochs import Epoch
     from confidence_engine.drivers.paper import Heard
     from confidence_engine.drivers.shadow import Shadowed
     from confidence_engine.journal.reader import Place
@@ -131,6 +132,7 @@ def _stored(ctx: typer.Context, config: Path, start: str | None, end: str | None
     if loaded.agent.real_money:
         raise UsageError(f"{config}: the agent {loaded.agent.name} trades real money; paper is not for it")
     held = held_epoch(place_of_agent(ctx, loaded, loaded.agent.name))
+    symbols = _with_held(loaded, held)
     if held is not None and held.feed.get("feed") == "store":  # it goes on with what it began with
         start_ns = int(held.params["start_ns"])
         if start is not None and parse_time(start) != start_ns:
@@ -140,10 +142,21 @@ def _stored(ctx: typer.Context, config: Path, start: str | None, end: str | None
         first_ns, _ = covered(everything, 0, 1 << 62)
         start_ns = parse_time(start) if start is not None else first_ns + loaded.agent.warmup_ns
     end_ns = parse_time(end) if end is not None else 1 << 62
-    sources = gather(loaded, store, start_ns, end_ns, run="paper")
+    sources = gather(loaded, store, start_ns, end_ns, symbols, run="paper")
     _, last_ns = covered(sources, start_ns, end_ns)
     told = {"feed": "store", "synthetic": sources.synthetic}
     return loaded, Heard(sources, window_of(loaded, start_ns, last_ns), told), loaded.agent.name
+
+
+def _with_held(config: Config, held: Epoch | None) -> list[str]:
+    """What the config trades, and what the agent knows from before: a position in it still has to be left."""
+    mine = {one.key for one in config.instruments()}
+    known = {one.key for one in config.universe.instruments}
+    before = [] if held is None else [one for one in held.instruments if one.key not in mine]
+    for one in before:
+        if one.key not in known:
+            note(f"{one.key} is no longer in the universe: nothing more is heard of it")
+    return [*config.agent.symbols, *(one.key for one in before if one.key in known)]
 
 
 def place_of_agent(ctx: typer.Context, config: Config, name: str) -> Place:

@@ -20,8 +20,9 @@ from confidence_engine.domain.errors import ConfigError
 __all__ = ["recorded"]
 
 
-def recorded(tree: Mapping[str, Any], wanted: str, where: Path) -> Config:
-    """The config of a tree whose hash was `wanted`; `where` is what messages call its file.
+def recorded(tree: Mapping[str, Any], wanted: str | None, where: Path) -> Config:
+    """The config of a tree whose hash was `wanted` (None: of another program, whose parameters may have been others);
+    `where` is what messages call its file.
 
     Raises ConfigError where this program makes another config of it: its parameters are not those of then.
     """
@@ -34,7 +35,7 @@ def recorded(tree: Mapping[str, Any], wanted: str, where: Path) -> Config:
     except (KeyError, msgspec.ValidationError) as error:
         raise ConfigError(f"{where}: its universe cannot be read: {error}") from error
     config = built(where, leaves, universe)
-    if config.hash != wanted:
+    if wanted is not None and config.hash != wanted:
         raise ConfigError(f"{where}: the parameters {wanted} read as {config.hash} by this program")
     return config
 

@@ -102,6 +102,16 @@ class Agent:
             raise JournalDamaged(f"{self.journal.place.folder}: {found}")
         return count
 
+    def learn(self, events: np.ndarray) -> None:
+        """Step EVENT [n] of the past from a fresh state, on which nothing is decided and nothing is written."""
+        for made in stretches(self.state, self.venue, events, self._records, self.out):
+            if any(row.kind in (kinds.DECISION, kinds.INTENT, kinds.ENTRY) for row in made.rows):
+                raise JournalDamaged(f"{self.journal.place.folder}: something was decided while learning anew")
+
+    def take_over(self, before: Agent) -> None:
+        """Count on from the agent of the epoch before."""
+        self._heard, self._turn = before._heard, before._turn
+
     def works_on_entries(self) -> bool:
         """Whether an entry still works at the venue, or is planned."""
         book = self.state.book

@@ -102,6 +102,15 @@ class Intake:
         self.now_ns = now
         return Taken(events, int(np.searchsorted(events["ts_known"], now)), streams, read)
 
+    def numbered(self, piece: Piece) -> tuple[np.ndarray, list[tuple[int, str]]]:
+        """The events of a piece with its stream's id; the stream as (id, name) where it is new."""
+        parts, streams = self._numbered([piece], self.now_ns)
+        return (parts[0] if parts else piece.events), streams
+
+    def prime(self, key: str, rows: np.ndarray) -> None:
+        """Bars of an asset that are known from elsewhere."""
+        self._ingress.prime(key, rows)
+
     def memory(self) -> dict[str, Any]:
         """All that later events depend on, as msgspec can say it."""
         return {

@@ -12,14 +12,17 @@ import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from confidence_engine.config import Config
-from confidence_engine.domain.errors import DataMissing, UsageError
+from confidence_engine.config import Config, recorded
+from confidence_engine.domain.errors import DataMissing, JournalDamaged, UsageError
+from confidence_engine.domain.instrument import Instrument
 from confidence_engine.domain.ports import Reader as TextReader
 from confidence_engine.drivers.agent import Agent, Cast, go_on, start
 from confidence_engine.drivers.epochs import Epoch, last_epoch
 from confidence_engine.drivers.feed import PacedFeed, deliveries
 from confidence_engine.drivers.inbox import Inbox
 from confidence_engine.drivers.live import Live, Watcher
+from confidence_engine.drivers.renewal import instruments_of, renewed
+from confidence_engine.drivers.scribe import program
 from confidence_engine.drivers.sources import Sources
 from confidence_engine.feeds.assemble import Window
 from confidence_engine.feeds.delivery import Moment
@@ -55,17 +58,39 @@ def held_epoch(place: Place) -> Epoch | None:
 
 
 def agent_of(place: Place, config: Config, heard: Heard, reader: TextReader) -> Agent:
-    """The agent of a place: a new one, or as its journal left it. Raises UsageError for one that hears another feed."""
-    sources = heard.sources
-    cast = Cast(config, sources.instruments, reader, heard.window, sources.sessions, sources.synthetic)
+    """The agent of a place: a new one, as its journal left it, or in a new epoch where anything about it has changed.
+
+    Raises UsageError for one that hears another feed, JournalDamaged where what it wrote last does not come again.
+    """
     full, reserve = config.journal.full, config.journal.reserve_mb << 20
+    options: dict[str, Any] = {"clock": time.time_ns, "full": full, "reserve": reserve}
     held = held_epoch(place)
     if held is None:
-        return start(place, cast, feed=heard.told, clock=time.time_ns, full=full, reserve=reserve)
+        return start(place, _cast(config, heard, reader, heard.sources.instruments), feed=heard.told, **options)
     if held.feed != dict(heard.told):
         raise UsageError(f"{place.folder} heard {_words(held.feed)}, and this is {_words(heard.told)}; "
                          "use another --home, or the feed that it had")  # fmt: skip
-    return go_on(place, cast, clock=time.time_ns, full=full, reserve=reserve)
+    mine = held.program == program()
+    before = recorded(held.params["config"], held.params["hash"] if mine else None, place.folder)
+    wanted = instruments_of(held.instruments, heard.sources.instruments)
+    old = _cast(before, heard, reader, held.instruments)._replace(window=held.window)
+    try:
+        agent = go_on(place, old, **options)
+    except JournalDamaged as error:
+        if mine:
+            raise
+        what = f"{held.program.code_revision} wrote it, and this program steps its end otherwise: {error}"
+        raise JournalDamaged(f"{what}; start that version once more, stop it, and then this one") from error
+    if held.params["hash"] == config.hash and wanted == held.instruments and mine:
+        return agent
+    now = agent.now_ns
+    window = Window(now - config.agent.warmup_ns, now, heard.window.end_ns)
+    cast = _cast(config, heard, reader, wanted)._replace(window=window)
+    return renewed(agent, cast, heard.sources, heard.told)
+
+
+def _cast(config: Config, heard: Heard, reader: TextReader, instruments: tuple[Instrument, ...]) -> Cast:
+    return Cast(config, instruments, reader, heard.window, heard.sources.sessions, heard.sources.synthetic)
 
 
 def _words(feed: Mapping[str, Any]) -> str:

@@ -119,7 +119,7 @@ class _Epoch:
         self.state, self.venue = initial(config, epoch.instruments)
         self._out = new_out(len(epoch.instruments))
         self._records = params_record(config.kernel), params_record(config.sim)
-        self._seals = {one.event: one for _, one in seals(reader) if one.event >= epoch.event}
+        self._seals = {one.event: one for _, one in seals(reader) if _of(one, epoch)}
         begin = self._begin(since)
         event, record, memory = (0, epoch.record, b"") if begin is None else self._restored(begin)
         self._event, self._record = event, record
@@ -242,6 +242,12 @@ class _Epoch:
             if a.tobytes() != b.tobytes():
                 self._told.difference = Difference(steps, f"the sealed state {one.file} differs in {name}", "", [])
                 return
+
+
+def _of(one: Sealed, epoch: Epoch) -> bool:
+    """Whether a state was sealed in an epoch; two meet at one event. A replay's seal names none, as it has but one."""
+    told = one.facts.get("at_checkpoint", {"epoch": epoch.record})
+    return bool(told["epoch"] == epoch.record)
 
 
 def _calendar(name: str, config: Config, epoch: Epoch) -> np.ndarray:
