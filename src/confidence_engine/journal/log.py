@@ -42,6 +42,7 @@ from confidence_engine.journal.lock import claimed, locked
 from confidence_engine.journal.reader import DATABASE, RESERVE, Genesis, Place, Reader, point
 from confidence_engine.journal.recovery import recover
 from confidence_engine.journal.retired import finish
+from confidence_engine.journal.rows import put_rows
 from confidence_engine.journal.schema import BLOCK, JOURNAL, RECORD
 
 __all__ = ["RESERVE_BYTES", "Journal", "Params", "create", "reopen"]
@@ -204,6 +205,16 @@ class Journal:
         if self.full:
             for path in sorted(self._behind):
                 self.disk.sync(path)
+        if self._entry is None and not self._cut_rows and self.engine.dialect.name == "sqlite":
+            put_rows(self.engine, self.place.name, blocks)
+        else:
+            self._rows(blocks)
+        self._cut_rows, self._entry = False, None
+        if self.full:
+            self._behind.clear()
+
+    def _rows(self, blocks: list[Cut]) -> None:
+        """The rows of a commit, in any database."""
         name = self.place.name
         with self._transaction() as c:
             if self._cut_rows:
@@ -217,9 +228,6 @@ class Journal:
             if records:
                 c.execute(sa.insert(RECORD), records)
             c.execute(sa.insert(BLOCK), [{"name": name, **block._asdict()} for block, _, _ in blocks])
-        self._cut_rows, self._entry = False, None
-        if self.full:
-            self._behind.clear()
 
     @contextlib.contextmanager
     def _transaction(self) -> Iterator[sa.Connection]:
