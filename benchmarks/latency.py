@@ -28,7 +28,7 @@ ROOT: Final = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from benchmarks.journal import bare_disk  # noqa: E402
-from benchmarks.live.feeding import Feeding, days_for, feeding, warm  # noqa: E402
+from benchmarks.live.feeding import days_for, feeding, warm  # noqa: E402
 from benchmarks.live.restart import restart  # noqa: E402
 from benchmarks.live.stages import STAGES, staged  # noqa: E402
 
