@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from typing import Any
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -55,12 +56,16 @@ small = st.tuples(
 
 @given(st.lists(small, min_size=1, max_size=60), st.integers(1, 5), st.randoms())
 def test_merge_is_the_plain_sort_however_the_rows_are_dealt(rows: list[Any], parts: int, chance: random.Random) -> None:
+    """Row by row, as a few are, and by columns, as many are."""
     events = _events(rows)
     expected = _slow(events)
-    for _ in range(3):
+    for few in (merging._FEW, merging._FEW, 0, 0, 0):
         shuffled = events[chance.sample(range(len(events)), len(events))]
-        got = merge(np.array_split(shuffled, parts))
+        with mock.patch.object(merging, "_FEW", few):
+            got = merge(np.array_split(shuffled, parts))
         assert [e.tobytes() for e in got] == expected
+        got["marks"] |= 1  # its own memory, and writable
+    assert not events["marks"].any()
 
 
 def test_nothing_merges_to_nothing() -> None:

@@ -140,15 +140,18 @@ class FaultyDisk(Disk):
     def watch(self, engine: sa.Engine) -> sa.Engine:
         """Count the statements and commits of a database as steps too."""
 
-        def run(_c: Any, _cursor: Any, statement: str, *_: Any) -> None:
-            if statement.startswith(("INSERT", "DELETE")):
+        def stepped(execute: Callable[..., Any]) -> Callable[..., Any]:
+            def run(cursor: Any, statement: str, *given: Any, **named: Any) -> None:
+                if not statement.startswith(("INSERT", "DELETE")):
+                    return execute(cursor, statement, *given, **named)
                 with self._step(f"before {statement.split()[2]}"):
                     pass
-
-        def ran(_c: Any, _cursor: Any, statement: str, *_: Any) -> None:
-            if statement.startswith(("INSERT", "DELETE")):
+                execute(cursor, statement, *given, **named)
                 with self._step(f"after {statement.split()[2]}"):
                     pass
+                return None
+
+            return run
 
         commit = engine.dialect.do_commit
 
@@ -156,9 +159,10 @@ class FaultyDisk(Disk):
             with self._step("commit"):
                 commit(connection)
 
-        sa.event.listen(engine, "before_cursor_execute", run)
-        sa.event.listen(engine, "after_cursor_execute", ran)
-        engine.dialect.do_commit = do_commit  # type: ignore[method-assign]
+        dialect = engine.dialect  # below what composes statements: whichever way they come, they come through here
+        for name in ("do_execute", "do_executemany", "do_execute_no_params"):
+            setattr(dialect, name, stepped(getattr(dialect, name)))
+        dialect.do_commit = do_commit  # type: ignore[method-assign]
         return engine
 
     def power_cut(self, of: Path, to: Path) -> None:

@@ -11,6 +11,7 @@ A missing number is NaN in its canonical bit pattern, never zero.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
@@ -61,9 +62,9 @@ __all__ = [
     "SESSION", "SIGNAL", "SPLIT", "SYNTHETIC", "TIMER", "TRADE", "TRANSFER", "X_NAMES", "bar_close", "bar_events",
     "bar_high", "bar_low", "bar_open", "bar_volume", "command_code", "command_event", "command_value",
     "corporate_events", "corporate_value", "corporate_what", "empty", "feed_event", "feed_of", "feed_value",
-    "feed_what", "fill_fee", "fill_leaves", "fill_lots", "fill_order", "fill_ticks", "funding_events",
-    "funding_mark", "funding_rate", "reject_order", "reject_reason", "score_events", "score_horizon", "score_mean",
-    "score_std", "session_close", "session_events", "session_offset", "session_open", "session_span",
+    "feed_what", "few_bars", "fill_fee", "fill_leaves", "fill_lots", "fill_order", "fill_ticks", "funding_events",
+    "funding_mark", "funding_rate", "joined", "reject_order", "reject_reason", "score_events", "score_horizon",
+    "score_mean", "score_std", "session_close", "session_events", "session_offset", "session_open", "session_span",
     "signal_certainty", "signal_cluster", "signal_events", "signal_novelty", "signal_polarity", "signal_relevance",
     "timer_events", "timer_is_grid", "timer_missed",
 ]  # fmt: skip
@@ -148,6 +149,20 @@ def empty(count: int, kind: int) -> np.ndarray:
     for name in ("x0", "x1", "x2", "x3", "x4"):
         events[name] = np.nan
     return events
+
+
+def joined(parts: Sequence[np.ndarray]) -> np.ndarray:
+    """EVENT [n] of the parts end to end, in memory of its own.
+
+    For many small parts: numpy's own way finds out anew for each part that records of one layout have one layout.
+    """
+    body = bytearray().join([part.tobytes() for part in parts])
+    return np.frombuffer(body, EVENT) if body else np.zeros(0, EVENT)
+
+
+def few_bars(known_ns: int, bars: Sequence[tuple[int, int, int, tuple[float, ...]]]) -> np.ndarray:
+    """BAR events of no stream from (close, asset, marks, (o, h, l, c, volume)), known at one time; fast for a few."""
+    return np.array([(at, known_ns, BAR, asset, 0, marks, *ohlcv) for at, asset, marks, ohlcv in bars], EVENT)
 
 
 def bar_events(

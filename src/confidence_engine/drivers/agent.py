@@ -18,6 +18,7 @@ import numpy as np
 from confidence_engine.config import Config
 from confidence_engine.domain.decision import GATE_NAMES
 from confidence_engine.domain.errors import JournalDamaged
+from confidence_engine.domain.event import joined
 from confidence_engine.domain.instrument import Instrument
 from confidence_engine.domain.params import params_record
 from confidence_engine.domain.ports import Reader as TextReader
@@ -145,7 +146,7 @@ class Agent:
         journal.close()
 
     def _step(self, taken: list[Taken]) -> list[Stretch]:
-        events = np.concatenate([one.events for one in taken])
+        events = joined([one.events for one in taken])
         return list(stretches(self.state, self.venue, events, self._records, self.out))
 
     def _write(self, moments: Sequence[Moment], taken: list[Taken], made: list[Stretch]) -> None:

@@ -85,7 +85,7 @@ class Intake:
         if moment.said:
             self.at_ns = max(self.at_ns, moment.at_ns)
             pieces += self._ingress.take(moment.said, now, moment.at_ns)
-            now = max([now, *(int(one.events["ts_known"].max()) for one in pieces if len(one.events))])
+            now = max(now, *(max(one.events["ts_known"].tolist(), default=now) for one in pieces)) if pieces else now
         documents = [document for one in moment.said for document in one.documents]
         read = self._listener.hear(documents, now) if documents else None
         if read is not None:
@@ -98,9 +98,11 @@ class Intake:
                 moment.commands]  # fmt: skip
         events = merge([before, *parts, *told, self._ticker.until(now)])
         events["marks"] |= self._marks
-        events["marks"][events["ts_known"] < self._start_ns] |= np.uint16(BACKFILL)
         self.now_ns = now
-        return Taken(events, int(np.searchsorted(events["ts_known"], now)), streams, read)
+        earliest = int(events["ts_known"][0]) if len(events) else now
+        if earliest < self._start_ns:
+            events["marks"][events["ts_known"] < self._start_ns] |= np.uint16(BACKFILL)
+        return Taken(events, int(np.searchsorted(events["ts_known"], now)) if earliest < now else 0, streams, read)
 
     def numbered(self, piece: Piece) -> tuple[np.ndarray, list[tuple[int, str]]]:
         """The events of a piece with its stream's id; the stream as (id, name) where it is new."""

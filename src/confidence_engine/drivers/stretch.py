@@ -16,7 +16,7 @@ from confidence_engine.domain.event import EVENT
 from confidence_engine.domain.units import format_time
 from confidence_engine.drivers.loop import run
 from confidence_engine.journal import kinds
-from confidence_engine.kernel.out import STATUS_NAMES, Out, clear
+from confidence_engine.kernel.out import OUT_HEAD, STATUS_NAMES, Out, clear
 from confidence_engine.kernel.state import State
 from confidence_engine.venues.sim import Venue
 
@@ -54,7 +54,9 @@ class Stretch(NamedTuple):
 
 def stretch_of(first: int, events: np.ndarray, out: Out) -> Stretch:
     """What is in the output after stored events, the first event stepped having been `first`."""
-    n = int(out.head[0].heard)
+    n = int(out.head["heard"][0])
+    if n == 0:
+        return Stretch(first, events, np.arange(len(events)), _rows(out))
     both = np.zeros(len(events) + n, EVENT)
     said = np.zeros(len(both), bool)
     said[out.heard_at[:n] - first] = True
@@ -64,14 +66,16 @@ def stretch_of(first: int, events: np.ndarray, out: Out) -> Stretch:
 
 def _rows(out: Out) -> list[Row]:
     found: list[tuple[int, int, Row]] = []
+    counts = dict(zip(OUT_HEAD.names or (), out.head.tolist()[0], strict=True))
     for order, (kind, name, stamp) in enumerate(_ROWS):
-        of = getattr(out, name)[: getattr(out.head[0], name)]
-        if not len(of):
+        if not counts[name]:
             continue
+        of = getattr(out, name)[: counts[name]]
         at = out.decided_at[: len(of)] if kind == kinds.DECISION else of["event"]
+        body, size = of.tobytes(), of.itemsize
         found += [
-            (event, order, Row(event, kind, ts, body.tobytes()))
-            for event, ts, body in zip(at.tolist(), of[stamp].tolist(), of, strict=True)
+            (event, order, Row(event, kind, ts, body[size * k : size * (k + 1)]))
+            for k, (event, ts) in enumerate(zip(at.tolist(), of[stamp].tolist(), strict=True))
         ]
     found.sort(key=lambda one: one[:2])
     return [row for _, _, row in found]
@@ -86,9 +90,9 @@ def stretches(
     """
     at = 0
     while at < len(events):
-        first = int(state.head[0].steps)
+        first = int(state.head["steps"][0])
         done = run(state, venue, events, at, *records, out)
-        if out.head[0].status:
+        if out.head["status"][0]:
             raise KernelHalted(halted(out.head[0], events))
         made = stretch_of(first, events[at:done], out)
         clear(out)

@@ -10,6 +10,7 @@ says when it is, and what a clock that nobody can set shows, where it has one.
 
 from __future__ import annotations
 
+import heapq
 from collections.abc import Collection, Sequence
 from typing import Any, Final
 
@@ -65,7 +66,7 @@ class Ingress:
         self._news = News(params.news_silence_ns)
         self._clock = Clock(params.clock_step_ns, params.clock_settle_ns)
         self._step_ns = params.clock_step_ns
-        self._next = NEVER  # no bar stream becomes stale before
+        self._due: list[tuple[int, int]] = []  # (when a bar stream becomes stale, its asset), a heap
         self._said: list[np.ndarray] = []
         self._now_ns = 0
 
@@ -101,15 +102,14 @@ class Ingress:
 
     def due(self) -> int | None:
         """The earliest known time at which `watch` finds something stale if nothing comes; None for never."""
-        at = min((one.due_ns for one in self._bars), default=NEVER)
-        at = min(at, self._news.due_ns)
+        at = min(self._soonest(), self._news.due_ns)
         return None if at == NEVER else at + 1
 
     def prime(self, key: str, rows: np.ndarray) -> None:
         """Remember bars (BAR_ROW [n], ascending) that the run knows from elsewhere, as its warm-up; no events."""
         bars = self._bars[self._of(self._number, key)]
         bars.remember(rows[-64:].tolist())
-        self._next = min(self._next, bars.due_ns)
+        self._expects(bars)
 
     def state(self) -> dict[str, Any]:
         """The whole memory as plain JSON: `restored` of it goes on with the same events."""
@@ -137,7 +137,21 @@ class Ingress:
         self._news.restore(told["news"])
         self._clock.restore(told["clock"])
         self._now_ns = told["now_ns"]
-        self._next = min((one.due_ns for one in self._bars), default=NEVER)
+        self._due = []
+        for bars in self._bars:
+            self._expects(bars)
+
+    def _expects(self, bars: Bars) -> None:
+        """A bar stream may have become due at another time."""
+        if bars.due_ns != NEVER:
+            heapq.heappush(self._due, (bars.due_ns, bars.asset))
+
+    def _soonest(self) -> int:
+        """When the first bar stream becomes stale; what is no longer so is taken off."""
+        due = self._due
+        while due and self._bars[due[0][1]].due_ns != due[0][0]:
+            heapq.heappop(due)
+        return due[0][0] if due else NEVER
 
     def _rows(self, deliveries: Sequence[Delivery]) -> list[tuple[str, int, Row]]:
         """(kind, asset or calendar, row): sessions first, each kind by asset and stamp, and then as they came."""
@@ -187,10 +201,9 @@ class Ingress:
         if at_ns is not None:
             self._clock.look(at_ns, steady_ns, now_ns, self._say)
         self._news.look(now_ns, self._say)
-        if now_ns > self._next:
+        if now_ns > self._soonest():
             for one in self._bars:
-                one.look(now_ns, self._say)
-            self._next = min(one.due_ns for one in self._bars)
+                one.look(now_ns, self._say)  # what is overdue is stale now, and due no more
 
     def _enter(self, kind: str, number: int, row: Row, taken: _Taken) -> None:
         """One row, taken into `taken` or dropped and said."""
@@ -207,7 +220,7 @@ class Ingress:
             if marks is not None:
                 stream = f"bars:{venue}:{self._interval}"
                 taken.setdefault(stream, []).append((number, marks | self._marks[number], row))
-                self._next = min(self._next, self._bars[number].due_ns)
+                self._expects(self._bars[number])
         elif kind == FUNDING:
             if self._funding[number].take(row, now_ns, self._say):
                 taken.setdefault(f"funding:{venue}", []).append((number, 0, row))
@@ -222,7 +235,7 @@ class Ingress:
         for one, bars in zip(self._instruments, self._bars, strict=True):
             if one.calendar == calendar:
                 bars.expect()
-                self._next = min(self._next, bars.due_ns)
+                self._expects(bars)
 
     def _hear_of(self, number: int, row: Row) -> None:
         """A corporate action, told as early as it may be; of one kind and ex-date the first counts."""
@@ -255,15 +268,15 @@ class Ingress:
 
     def _piece(self, stream: str, taken: list[tuple[int, int, Row]]) -> Piece:
         """Events of one stream as the writers of `domain.event` make them, known now."""
+        kind = stream.partition(":")[0]
+        if kind == BARS:
+            bars = [(row[1], number, marks, row[2:]) for number, marks, row in taken]
+            return Piece(stream, ev.few_bars(self._now_ns, bars))
         numbers = np.array([number for number, _, _ in taken], np.uint16)
         second = np.array([one for _, one, _ in taken], np.int64)
-        kind = stream.partition(":")[0]
-        known = np.full(len(taken), self._now_ns, np.int64)
         columns = [np.array(column) for column in zip(*(row for _, _, row in taken), strict=True)]
-        if kind == BARS:
-            events = ev.bar_events(columns[1], known, 0, 0, tuple(columns[2:]))
-            events["marks"] = second
-        elif kind == FUNDING:
+        known = np.full(len(taken), self._now_ns, np.int64)
+        if kind == FUNDING:
             events = ev.funding_events(columns[0], known, 0, 0, columns[1])
         elif kind == SCORES:
             _, horizon, mean, std = columns

@@ -20,6 +20,8 @@ from confidence_engine.domain.units import format_time
 __all__ = ["merge", "validate"]
 
 _CHUNK: Final = 1 << 19
+_FEW: Final = 64
+_RANK: Final = tuple(ev.KIND_RANK.tolist())
 
 
 def _table(kinds: Iterable[int]) -> np.ndarray:
@@ -47,9 +49,10 @@ def merge(parts: Sequence[np.ndarray]) -> np.ndarray:
 
     Fast where a part is one asset's stream in order of time; 10 million events take about 1.5 GB beside the parts.
     """
-    parts = sorted((part for part in parts if len(part)), key=lambda part: int(_packed(part[:1])[0]))
-    if not parts:
-        return np.zeros(0, ev.EVENT)
+    parts = [part for part in parts if len(part)]
+    if not parts or sum(map(len, parts)) <= _FEW:
+        return _few(parts)
+    parts = sorted(parts, key=lambda part: int(_packed(part[:1])[0]))
     position = _positions(parts)
     out = np.empty(len(position), ev.EVENT)
     start = 0
@@ -58,6 +61,19 @@ def merge(parts: Sequence[np.ndarray]) -> np.ndarray:
         start += len(part)
     del position
     return _settled(out)
+
+
+def _few(parts: Sequence[np.ndarray]) -> np.ndarray:
+    """As `merge`, one row after another: faster for some dozens, as a live feed brings them."""
+    events = ev.joined(parts)
+    if len(events) < 2:
+        return events
+    body, size, top = events.tobytes(), ev.EVENT.itemsize, len(_RANK) - 1
+    keys = [
+        (known, _RANK[min(kind, top)], source, asset, at, body[size * k : size * (k + 1)])
+        for k, (at, known, kind, asset, source, *_) in enumerate(events.tolist())
+    ]
+    return np.frombuffer(bytearray().join([key[-1] for key in sorted(set(keys))]), ev.EVENT)
 
 
 def _positions(parts: Sequence[np.ndarray]) -> np.ndarray:

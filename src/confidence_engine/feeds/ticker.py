@@ -20,6 +20,8 @@ __all__ = ["NEVER", "Ticker"]
 NEVER = 1 << 62
 """A time, in ns, that does not come."""
 
+_NOTHING = np.zeros(0, ev.EVENT)
+
 
 class Ticker:
     """TIMER events from `load_ns` on; those before `start_ns` bear the mark BACKFILL.
@@ -51,6 +53,8 @@ class Ticker:
 
     def until(self, now_ns: int) -> np.ndarray:
         """TIMER [n] of all that fire by `now_ns`, each once."""
+        if self.due_ns > now_ns:
+            return _NOTHING
         fired = []
         while (at := self.due_ns) <= now_ns:
             grid = at == self._on_grid
@@ -60,7 +64,7 @@ class Ticker:
                 self._after = NEVER
             if grid:
                 self._on_grid = self._grid_from(at + 1)
-        return np.concatenate(fired) if fired else np.zeros(0, ev.EVENT)
+        return ev.joined(fired)
 
     def memory(self) -> dict[str, Any]:
         """What fires next."""

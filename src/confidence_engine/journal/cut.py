@@ -6,6 +6,7 @@ are only ever appended to.
 
 from __future__ import annotations
 
+import functools
 import itertools
 import uuid
 from collections.abc import Callable
@@ -39,9 +40,7 @@ def cut(
 
     `segment` is the newest one and `end` its length in bytes; each block is of one day and of MAX_BLOCK events at most.
     """
-    days = events["ts_known"] // DAY_NS
-    cuts = {0, len(events), *(np.flatnonzero(np.diff(days)) + 1).tolist(), *range(0, len(events), MAX_BLOCK)}
-    spans = list(itertools.pairwise(sorted(cuts))) or [(0, 0)]
+    spans = _spans(events)
     made: list[Cut] = []
     taken = 0
     for low, high in spans:
@@ -61,6 +60,17 @@ def cut(
     return made
 
 
+def _spans(events: np.ndarray) -> list[tuple[int, int]]:
+    """Where each block begins and ends: never over midnight, never longer than MAX_BLOCK."""
+    if not len(events):
+        return [(0, 0)]
+    known = events["ts_known"]
+    if len(events) <= MAX_BLOCK and int(known.min()) // DAY_NS == int(known.max()) // DAY_NS:
+        return [(0, len(events))]
+    midnights = np.flatnonzero(np.diff(known // DAY_NS)) + 1
+    return list(itertools.pairwise(sorted({0, len(events), *midnights.tolist(), *range(0, len(events), MAX_BLOCK)})))
+
+
 def _block(
     journal: uuid.UUID, before: Block, segment: str, position: int, data: bytes, records: list[Record], now_ns: int
 ) -> Block:  # fmt: skip
@@ -73,4 +83,9 @@ def _block(
 
 def _segment_of(known_ns: int) -> str:
     """ "20230101.seg": the UTC day."""
-    return format_time(known_ns)[:10].replace("-", "") + ".seg"
+    return _named(known_ns // DAY_NS)
+
+
+@functools.lru_cache(maxsize=16)
+def _named(day: int) -> str:
+    return format_time(day * DAY_NS)[:10].replace("-", "") + ".seg"

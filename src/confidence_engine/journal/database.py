@@ -34,6 +34,10 @@ _PATIENCE: Final = {
 DISK_FULL: Final = ("SQLITE_FULL", "SQLITE_IOERR_SHMSIZE", "53100")  # names of SQLite, SQLSTATE of PostgreSQL
 RUINED: Final = ("SQLITE_NOTADB", "SQLITE_CORRUPT")  # a file that is no database, or not a whole one
 _LOCKED: Final = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
+_LOG_PAGES: Final = 8192
+"""Pages of SQLite's log (32 MB) from which a commit copies them into the file and waits for the disk. A commit writes
+some six of which five are those of the last one: copied less often, less is copied, and fewer commits wait.
+"""
 MIGRATIONS: Final = Path(__file__).resolve().parent / "migrations"
 
 
@@ -99,6 +103,7 @@ def engine_of(url: str, full: bool = False) -> sa.Engine:
         if not readonly:
             cursor.execute("PRAGMA journal_mode = WAL")
             cursor.execute(f"PRAGMA synchronous = {'FULL' if full else 'NORMAL'}")
+            cursor.execute(f"PRAGMA wal_autocheckpoint = {_LOG_PAGES}")
         cursor.execute("PRAGMA foreign_keys = ON")
         cursor.close()
 

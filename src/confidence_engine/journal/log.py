@@ -24,7 +24,7 @@ import numpy as np
 import sqlalchemy as sa
 
 from confidence_engine.domain.errors import JournalUnwritable
-from confidence_engine.domain.event import EVENT, EVENT_SCHEMA
+from confidence_engine.domain.event import EVENT, EVENT_SCHEMA, joined
 from confidence_engine.domain.params import Bound
 from confidence_engine.journal import kinds
 from confidence_engine.journal.anchor import Anchor, read_anchor, write_anchor
@@ -42,6 +42,7 @@ from confidence_engine.journal.lock import claimed, locked
 from confidence_engine.journal.reader import DATABASE, RESERVE, Genesis, Place, Reader, point
 from confidence_engine.journal.recovery import recover
 from confidence_engine.journal.retired import finish
+from confidence_engine.journal.rows import put_rows
 from confidence_engine.journal.schema import BLOCK, JOURNAL, RECORD
 
 __all__ = ["RESERVE_BYTES", "Journal", "Params", "create", "reopen"]
@@ -67,11 +68,13 @@ class Journal:
         self.recovered: dict[str, Any] | None = None
         self._reserve = reserve
         self._events: list[np.ndarray] = []
+        self._put = 0  # events among those
         self._records: list[Record] = []
         self._last: Block
         self.uuid: uuid.UUID
         self._segment, self._end = "", 0
         self._told = -1  # event of the last record
+        self._newest = place.segments
         self._behind: set[Path] = set()  # segments with bytes that may not have arrived
         self._cut_rows = False
         self._entry: dict[str, Any] | None = None  # the journal's own row, which comes with its first block
@@ -88,7 +91,7 @@ class Journal:
     @property
     def next_event(self) -> int:
         """Sequence that the next event gets."""
-        return self._last.end_event + sum(map(len, self._events))
+        return self._last.end_event + self._put
 
     @property
     def next_record(self) -> int:
@@ -100,6 +103,7 @@ class Journal:
         first = self.next_event
         if len(events):
             self._events.append(np.array(events, EVENT))  # a copy: the caller's buffer may be used again
+            self._put += len(events)
         return first
 
     def put(self, kind: int, event: int, ts_ns: int, body: bytes = b"", payload: Any = None) -> int:
@@ -125,14 +129,14 @@ class Journal:
             raise JournalUnwritable(f"{self._failed}; start again")
         if not self._events and not self._records:
             return self._last
-        events = np.concatenate(self._events) if self._events else np.zeros(0, EVENT)
+        events = self._events[0] if len(self._events) == 1 else joined(self._events)
         blocks = cut(self.uuid, self._last, self._segment, self._end, events, self._records, self.clock)
         self._twice(lambda: self._write(blocks))
         self._last = blocks[-1][0]
         written = next((one for one, _, _ in reversed(blocks) if one.events), None)
         if written is not None:
             self._segment, self._end = written.segment, written.position + written.events * EVENT.itemsize
-        self._events, self._records = [], []
+        self._events, self._records, self._put = [], [], 0
         return self._last
 
     def anchor(self) -> Anchor:
@@ -196,7 +200,7 @@ class Journal:
         for block, data, _ in blocks:
             if not data:
                 continue
-            path = self.place.segments / block.segment
+            path = self._path(block.segment)
             if block.position == HEADER:
                 self.disk.write(path, 0, header(self.uuid, EVENT_SCHEMA, block.first_event))
             self._behind.add(path)
@@ -204,6 +208,22 @@ class Journal:
         if self.full:
             for path in sorted(self._behind):
                 self.disk.sync(path)
+        if self._entry is None and not self._cut_rows and self.engine.dialect.name == "sqlite":
+            put_rows(self.engine, self.place.name, blocks)
+        else:
+            self._rows(blocks)
+        self._cut_rows, self._entry = False, None
+        if self.full:
+            self._behind.clear()
+
+    def _path(self, segment: str) -> Path:
+        """Of a segment; the last one asked for is kept, as it is nearly always asked for again."""
+        if self._newest.name != segment:
+            self._newest = self.place.segments / segment
+        return self._newest
+
+    def _rows(self, blocks: list[Cut]) -> None:
+        """The rows of a commit, in any database."""
         name = self.place.name
         with self._transaction() as c:
             if self._cut_rows:
@@ -217,9 +237,6 @@ class Journal:
             if records:
                 c.execute(sa.insert(RECORD), records)
             c.execute(sa.insert(BLOCK), [{"name": name, **block._asdict()} for block, _, _ in blocks])
-        self._cut_rows, self._entry = False, None
-        if self.full:
-            self._behind.clear()
 
     @contextlib.contextmanager
     def _transaction(self) -> Iterator[sa.Connection]:

@@ -33,6 +33,7 @@ OUT_HEAD: Final = record_of(
     "status:i", "where:i", "decisions:i", "intents:i", "entries:i", "equities:i", "marks:i", "judged:i", "degraded:i",
     "lessons:i", "heard:i", "event:i",
 )  # fmt: skip
+_COUNTS: Final = ("decisions", "intents", "entries", "equities", "marks", "lessons", "heard")
 LESSONS_A_BAR: Final = PENDINGS * (2 + SOURCES)
 """The most rows that one bar can teach: every open case ends, each told by every source."""
 
@@ -69,5 +70,5 @@ def new_out(assets: int, rows: int = 65_536) -> Out:
 
 def clear(out: Out) -> None:
     """Forget the rows after a drain; judged, degraded and refusals go on counting."""
-    head = out.head[0]
-    head.decisions = head.intents = head.entries = head.equities = head.marks = head.lessons = head.heard = 0
+    for name in _COUNTS:
+        out.head[name] = 0
