@@ -25,6 +25,7 @@ class Row(NamedTuple):
 COMMANDS: Final[dict[str, Row]] = {
     "demo": Row(f"{_CLI}.demo:demo", "Run the whole pipeline on a small simulated world."),
     "replay": Row(f"{_CLI}.replay:replay", "Replay stored bars and news through the kernel and simulate the trades."),
+    "parity": Row(f"{_CLI}.parity:parity", "Compare a run with a replay of its period, cause by cause."),
     "decide": Row(f"{_CLI}.decide:decide", "Explain the decision on one symbol as of a moment."),
     "study": Row(f"{_CLI}.study:study", "Show what the price does after a story, per source, class and polarity."),
     "audit": Row(f"{_CLI}.audit:audit", "Look for decisions that knew more than could be known; exit 1 on any leak."),

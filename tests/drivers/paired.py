@@ -24,7 +24,7 @@ from confidence_engine.feeds.store import Store
 from confidence_engine.journal.reader import Place, place_of
 from confidence_engine.text.cues import CueReader
 
-__all__ = ["BEGIN_NS", "END_NS", "begun", "compared", "config", "lived", "sources"]
+__all__ = ["BEGIN_NS", "END_NS", "WINDOW", "begun", "compared", "config", "lived", "sources"]
 
 BEGIN_NS, END_NS = parse_time("2025-01-08"), parse_time("2025-01-12")
 WINDOW = Window(BEGIN_NS - 2 * DAY_NS, BEGIN_NS, END_NS)

@@ -214,11 +214,11 @@ class _Comparison:
             told = run.get(key), run.get(other)
             if tellings[0] == told == tellings[-1]:
                 continue
-            cause = self._residue() if tellings[-1] != told else _settled_at(self._rungs, tellings)
             replay, mine = tellings[0][0], told[1]
-            until = _until(key, other, replay, mine)
-            near = self._nearest(cause, key[0], until)
-            acts = key != other or _act(replay) != _act(mine)
+            done = [tuple(map(_act, one)) for one in tellings]
+            acts = done[0] != done[-1]
+            cause = _settled_at(self._rungs, done if acts else tellings) if tellings[-1] == told else self._residue()
+            near = self._nearest(cause, key[0], _until(key, other, replay, mine))
             found.append(Differing(what, key[0], min(key[1], other[1]), replay, mine, acts, cause, near))
         return found
 
@@ -239,10 +239,10 @@ def _settled_at(rungs: Sequence[Rung], tellings: Sequence[Any]) -> str:
 
 
 def _act(one: Judged | Trade | None) -> Any:
-    """What was done, without the numbers beneath."""
+    """What was done, without how much of it and the numbers beneath."""
     if isinstance(one, Trade):
-        return one.side, one.entry_ns, one.lots, one.exit_ns, one.why
-    return None if one is None else (one.act, one.story)
+        return one.side, one.entry_ns, one.exit_ns, one.why
+    return None if one is None else one.act
 
 
 def _until(key: Key, other: Key, replay: Any, run: Any) -> int:

@@ -32,7 +32,7 @@ _FILLS = (FILL, LIQUIDATION, ADL)
 
 
 class Judged(NamedTuple):
-    """One decision: what it does (side, gates, lots aimed at, lots held), its story, and all other numbers."""
+    """One decision: what it does (side, gates, side aimed at, side held), its story, and all its numbers."""
 
     act: tuple[int, int, int, int]
     story: str
@@ -131,8 +131,8 @@ def said_of(decisions: np.ndarray, entries: np.ndarray, intents: np.ndarray, lea
     bare = decisions.copy()
     for name in _NAMED_ANEW:
         bare[name] = 0
-    names = ("side", "gates", "target_lots", "held_lots")
-    acts = zip(*(decisions[name].tolist() for name in names), strict=True)
+    sides = (np.sign(decisions[name]).tolist() for name in ("target_lots", "held_lots"))
+    acts = zip(decisions["side"].tolist(), decisions["gates"].tolist(), *sides, strict=True)
     keys = _keys(decisions["asset"].tolist(), decisions["ts_ns"].tolist())
     rows = zip(keys, acts, decisions["lead"].tolist(), bare, strict=True)
     judged = {key: Judged(act, leads.get(lead, ""), body.tobytes()) for key, act, lead, body in rows}
