@@ -32,6 +32,7 @@ COMMANDS: Final[dict[str, Row]] = {
     "resume": Row(f"{_CLI}.operator:resume", "Lift every halt."),
     "flatten": Row(f"{_CLI}.operator:flatten", "Halt, and leave every position at market."),
     "limit": Row(f"{_CLI}.operator:limit", "Cap the gross exposure of the agents."),
+    "parity": Row(f"{_CLI}.parity:parity", "Compare a run with a replay of its period, cause by cause."),
     "decide": Row(f"{_CLI}.decide:decide", "Explain the decision on one symbol as of a moment."),
     "study": Row(f"{_CLI}.study:study", "Show what the price does after a story, per source, class and polarity."),
     "audit": Row(f"{_CLI}.audit:audit", "Look for decisions that knew more than could be known; exit 1 on any leak."),

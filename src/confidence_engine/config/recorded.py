@@ -5,6 +5,7 @@ A config shows as a tree of values (`Config.tree`); this is the way back. The ha
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -14,10 +15,13 @@ import msgspec
 from confidence_engine.config.agent import ASIDE, DERIVED, REPEATED, SECTIONS, Config, built
 from confidence_engine.config.source import Leaf, Spot
 from confidence_engine.config.universe import Universe
-from confidence_engine.config.values import key_of
+from confidence_engine.config.values import build, key_of
+from confidence_engine.config.world import SECTIONS as WORLD_SECTIONS
+from confidence_engine.config.world import WorldFile
 from confidence_engine.domain.errors import ConfigError
+from confidence_engine.feeds.world import Params
 
-__all__ = ["recorded"]
+__all__ = ["recorded", "recorded_world"]
 
 
 def recorded(tree: Mapping[str, Any], wanted: str | None, where: Path) -> Config:
@@ -38,6 +42,22 @@ def recorded(tree: Mapping[str, Any], wanted: str | None, where: Path) -> Config
     if wanted is not None and config.hash != wanted:
         raise ConfigError(f"{where}: the parameters {wanted} read as {config.hash} by this program")
     return config
+
+
+def recorded_world(tree: Mapping[str, Any], start_ns: int, where: Path) -> WorldFile:
+    """The world file of a tree as `WorldFile.tree` gives it. Raises ConfigError where this program reads it otherwise.
+
+    `where` is what messages call its file.
+    """
+    leaves = {spot: Leaf(value, where, 0) for spot, value in _leaves(tree, ())}
+    made: dict[str, Any] = {}
+    for name, target in WORLD_SECTIONS.items():
+        module, _, attribute = target.partition(":")
+        made[name] = build(getattr(importlib.import_module(module), attribute), leaves, (name,))
+    file = WorldFile(where, made["world"], Params(made["market"], made["events"], made["stories"]), start_ns, made)
+    if any(one != tree.get(name, one) for name, one in file.tree().items()):
+        raise ConfigError(f"{where}: the world that is recorded reads as another by this program")
+    return file
 
 
 def _leaves(value: Any, spot: Spot) -> Iterator[tuple[Spot, Any]]:

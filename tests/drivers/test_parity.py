@@ -1,0 +1,202 @@
+"""Every difference between a run and the replay of its period has one cause, the one that was done to it."""
+
+from __future__ import annotations
+
+import itertools
+import shutil
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pytest
+import sqlalchemy as sa
+from tests.drivers import paired
+
+from confidence_engine.domain.command import Command
+from confidence_engine.domain.document import Document
+from confidence_engine.domain.units import HOUR_NS, MINUTE_NS
+from confidence_engine.drivers import scribe
+from confidence_engine.drivers.feed import deliveries
+from confidence_engine.drivers.mishaps import CAUSES, CLOCK, CODE, COMMANDED, HOLE, PARAMS, UNEXPLAINED
+from confidence_engine.drivers.parity import DECISION, TRADE, Parity
+from confidence_engine.feeds import faults
+from confidence_engine.feeds.delivery import Moment
+from confidence_engine.journal.epoch import Program
+from confidence_engine.journal.reader import Place, Reader, place_of
+
+DOCUMENTS = {"missing document", "late document", "document that nobody stored"}
+NAMED = {
+    "late": (faults.Params(late=0.01), {"late bar", "latency", "bar out of order", "late funding"}),
+    "revised": (faults.Params(revised=0.01), {"revised bar"}),
+    "silent": (faults.Params(silent_a_day=0.4, silent_ns=50 * MINUTE_NS, lost=0.0), {HOLE, "late document"}),
+    "lost": (faults.Params(silent_a_day=0.4, silent_ns=50 * MINUTE_NS, lost=1.0), {HOLE, "missing document"}),
+    "died": (faults.Params(deaths_a_day=0.4, death_ns=2 * HOUR_NS), {HOLE, "missing funding", "late funding"}),
+    "duplicate": (faults.Params(duplicate=0.01), {"duplicate bar", "duplicate funding"}),
+    "out of order": (faults.Params(out_of_order=0.01), {"bar out of order"}),
+    "broken": (faults.Params(broken=0.01), {"unsound bar"}),
+    "contradiction": (faults.Params(contradiction=0.2), {"document that nobody stored"}),
+    "clock": (faults.Params(clock_jumps_a_day=1.0), {CLOCK}),
+}
+"""A fault alone, and the causes by which it may be named; a feed that dies takes its documents with it."""
+FAST = {"late", "revised"}
+
+
+def differences(found: Parity) -> Counter[str]:
+    return Counter(one.cause for one in found.differing)
+
+
+def stamps(found: Parity) -> list[tuple[str, str, int]]:
+    """Of what stands nearest to each difference: kind, key and stamp, as the truth about faults has them."""
+    told = []
+    for one in found.differing:
+        if one.nearest is None:
+            continue
+        kind, key, stamp, _ = one.nearest.name
+        said = (one.nearest.was or one.nearest.now)[0].said if kind != CLOCK else None
+        told.append((kind, key, said.published_ns if isinstance(said, Document) else stamp))
+    return told
+
+
+@pytest.fixture(scope="module")
+def clean(tmp_path_factory: pytest.TempPathFactory) -> Place:
+    return paired.lived(tmp_path_factory.mktemp("clean"), faults.Params())[0]
+
+
+def copied(place: Place, folder: Path) -> Place:
+    shutil.copytree(place.anchor.parent, folder / "copy")
+    return place_of(folder / "copy", place.name)
+
+
+def test_a_run_without_faults_is_its_replay(clean: Place) -> None:
+    found = paired.compared(clean)
+    assert found.equal
+    assert found.run_hash == found.replay_hash
+    assert found.decisions > 1000
+    assert found.trades > 3
+    assert not found.edits
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[] if name in FAST else pytest.mark.nightly) for name in NAMED]
+)
+def test_a_fault_is_named_as_what_it_was(tmp_path: Path, name: str) -> None:
+    params, causes = NAMED[name]
+    place, truth = paired.lived(tmp_path, params)
+    found = paired.compared(place)
+    assert found.unexplained == 0
+    told = differences(found)
+    more = DOCUMENTS if name == "died" else set()
+    assert sum(told[cause] for cause in causes | more) == sum(told.values()) > 5
+    done = {(one.kind, one.key, one.ts_event if name != "clock" else one.known_ns) for one in truth}
+    if name == "contradiction":  # the truth has the stamp of what was contradicted
+        done = {(one.kind, one.key, one.ts_event + one.came_ns - one.known_ns) for one in truth}
+    near = stamps(found)
+    assert len(near) == len(found.differing)
+    if name == "clock":
+        assert {kind for kind, _, _ in near} == {CLOCK}
+        assert min(stamp for _, _, stamp in near) in {stamp for _, _, stamp in done}
+    else:
+        assert set(near) <= done
+
+
+def mixed(seed: int) -> faults.Params:
+    """A little of everything, another mixture for each seed."""
+    rng = np.random.default_rng(seed)
+    little = dict(zip(("late", "revised", "duplicate", "out_of_order", "broken"), rng.random(5) * 0.01, strict=True))
+    return faults.Params(
+        silent_a_day=0.3 * rng.random(), deaths_a_day=0.3 * rng.random(), contradiction=0.1 * rng.random(),
+        clock_jumps_a_day=float(rng.random() < 0.5) * 0.5, late_ns=int(rng.integers(1, 15)) * MINUTE_NS, **little,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("seed", [1, *(pytest.param(seed, marks=pytest.mark.nightly) for seed in range(2, 14))])
+def test_of_a_mixture_nothing_is_unexplained(tmp_path: Path, seed: int) -> None:
+    place, truth = paired.lived(tmp_path, mixed(seed), seed, size=1 + 37 * seed)
+    found = paired.compared(place)
+    assert truth
+    assert found.differing
+    assert found.unexplained == 0
+    assert set(differences(found)) <= set(CAUSES) - {UNEXPLAINED, CODE, PARAMS, COMMANDED}
+    for one in found.differing:
+        assert one.nearest is not None
+        assert one.replay != one.run
+
+
+def test_a_command_is_a_cause(tmp_path: Path) -> None:
+    agent = paired.begun(tmp_path)
+    halt = Command("1", "halt", "someone", "to see", paired.BEGIN_NS)
+    at = paired.BEGIN_NS + 20 * HOUR_NS + 7
+    coming = deliveries(paired.sources(), paired.config().timing, paired.WINDOW)
+    early = list(itertools.takewhile(lambda one: one.at_ns < at, coming))
+    agent.take([*early, Moment(at, (), (halt,))])
+    agent.take(list(deliveries(paired.sources(), paired.config().timing, paired.WINDOW))[len(early) :])
+    agent.stop("end of the feed")
+    found = paired.compared(agent.journal.place)
+    assert set(differences(found)) == {COMMANDED}
+    assert all(one.nearest is not None and one.nearest.name[3] == "1" for one in found.differing)
+    assert min(one.ts_ns for one in found.differing) > at
+    assert any(one.what == TRADE and one.run is None for one in found.differing)
+
+
+def test_another_config_is_a_cause(clean: Place) -> None:
+    config = paired.config()
+    kernel = config.kernel._replace(exits=config.kernel.exits._replace(stop_atr=config.kernel.exits.stop_atr * 2))
+    found = paired.compared(clean, config._replace(kernel=kernel, hash="another"))
+    assert set(differences(found)) == {PARAMS}
+    assert any(one.what == TRADE for one in found.differing)
+
+
+def planted(place: Place) -> int:
+    """Change one decision of a journal; its asset."""
+    engine = sa.create_engine(f"sqlite:///{place.folder}/journal.db")
+    with engine.begin() as c:
+        rows = c.execute(sa.text("SELECT id, body FROM record WHERE kind = 20 ORDER BY id")).all()
+        at, body = rows[len(rows) // 2]
+        c.execute(
+            sa.text("UPDATE record SET body = :b WHERE id = :i"), {"b": body[:-1] + bytes([body[-1] ^ 1]), "i": at}
+        )
+    engine.dispose()
+    return int.from_bytes(body[16:24], "little")
+
+
+def test_a_changed_decision_is_unexplained(clean: Place, tmp_path: Path) -> None:
+    place = copied(clean, tmp_path)
+    asset = planted(place)
+    found = paired.compared(place)
+    assert found.unexplained == 1
+    (one,) = found.differing
+    assert (one.what, one.asset, one.cause, one.nearest) == (DECISION, asset, UNEXPLAINED, None)
+    assert not found.equal
+
+
+def test_other_code_is_no_excuse_for_a_changed_journal(
+    clean: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mine: Program = scribe.program()
+    monkeypatch.setattr(
+        "confidence_engine.drivers.parity.program",
+        lambda: Program(mine.event_schema, mine.state_schema, "another", mine.layouts, mine.versions),
+    )
+    place = copied(clean, tmp_path)
+    planted(place)
+    assert paired.compared(place).unexplained == 1
+    monkeypatch.setattr("confidence_engine.drivers.parity.verify", lambda _: Sound())
+    (one,) = paired.compared(place).differing
+    assert one.cause == CODE
+
+
+class Sound:
+    sound = True
+
+
+def test_who_stopped_early_is_compared_until_then(tmp_path: Path) -> None:
+    agent = paired.begun(tmp_path)
+    coming = deliveries(paired.sources(), paired.config().timing, paired.WINDOW)
+    agent.take(list(itertools.takewhile(lambda one: one.at_ns < paired.BEGIN_NS + 30 * HOUR_NS, coming)))
+    agent.stop("SIGTERM")
+    found = paired.compared(agent.journal.place)
+    assert found.equal
+    assert found.decisions > 100
+    reader = Reader(agent.journal.place)
+    assert found.window.end_ns == agent.intake.at_ns + 1
+    reader.close()
