@@ -26,15 +26,15 @@ from confidence_engine.journal.reader import Place, Reader, place_of
 
 DOCUMENTS = {"missing document", "late document", "document that nobody stored"}
 NAMED = {
-    "late": (faults.Params(late=0.01), {"late bar", "latency", "bar out of order", "late funding"}),
-    "revised": (faults.Params(revised=0.01), {"revised bar"}),
-    "silent": (faults.Params(silent_a_day=0.4, silent_ns=50 * MINUTE_NS, lost=0.0), {HOLE, "late document"}),
-    "lost": (faults.Params(silent_a_day=0.4, silent_ns=50 * MINUTE_NS, lost=1.0), {HOLE, "missing document"}),
+    "late": (faults.Params(late_share=0.01), {"late bar", "latency", "bar out of order", "late funding"}),
+    "revised": (faults.Params(revised_share=0.01), {"revised bar"}),
+    "silent": (faults.Params(silent_a_day=0.4, silent_ns=50 * MINUTE_NS, lost_share=0.0), {HOLE, "late document"}),
+    "lost": (faults.Params(silent_a_day=0.4, silent_ns=50 * MINUTE_NS, lost_share=1.0), {HOLE, "missing document"}),
     "died": (faults.Params(deaths_a_day=0.4, death_ns=2 * HOUR_NS), {HOLE, "missing funding", "late funding"}),
-    "duplicate": (faults.Params(duplicate=0.01), {"duplicate bar", "duplicate funding"}),
-    "out of order": (faults.Params(out_of_order=0.01), {"bar out of order"}),
-    "broken": (faults.Params(broken=0.01), {"unsound bar"}),
-    "contradiction": (faults.Params(contradiction=0.2), {"document that nobody stored"}),
+    "duplicate": (faults.Params(duplicate_share=0.01), {"duplicate bar", "duplicate funding"}),
+    "out of order": (faults.Params(out_of_order_share=0.01), {"bar out of order"}),
+    "broken": (faults.Params(broken_share=0.01), {"unsound bar"}),
+    "contradiction": (faults.Params(contradiction_share=0.2), {"document that nobody stored"}),
     "clock": (faults.Params(clock_jumps_a_day=1.0), {CLOCK}),
 }
 """A fault alone, and the causes by which it may be named; a feed that dies takes its documents with it."""
@@ -99,13 +99,16 @@ def test_a_fault_is_named_as_what_it_was(tmp_path: Path, name: str) -> None:
         assert set(near) <= done
 
 
+_LITTLE = ("late", "revised", "duplicate", "out_of_order", "broken")
+
+
 def mixed(seed: int) -> faults.Params:
     """A little of everything, another mixture for each seed."""
     rng = np.random.default_rng(seed)
-    little = dict(zip(("late", "revised", "duplicate", "out_of_order", "broken"), rng.random(5) * 0.01, strict=True))
+    little = dict(zip((f"{name}_share" for name in _LITTLE), rng.random(5) * 0.01, strict=True))
     return faults.Params(
-        silent_a_day=0.3 * rng.random(), deaths_a_day=0.3 * rng.random(), contradiction=0.1 * rng.random(),
-        clock_jumps_a_day=float(rng.random() < 0.5) * 0.5, late_ns=int(rng.integers(1, 15)) * MINUTE_NS, **little,
+        silent_a_day=0.3 * rng.random(), deaths_a_day=0.3 * rng.random(), contradiction_share=0.1 * rng.random(),
+        clock_jumps_a_day=float(rng.random() < 0.5) * 0.5, late_by_ns=int(rng.integers(1, 15)) * MINUTE_NS, **little,
     )  # fmt: skip
 
 
