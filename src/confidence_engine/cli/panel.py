@@ -1,4 +1,4 @@
-"""The live view as a picture: who runs on what, the account, each asset, the feed's health, the last decisions in words.
+"""The live view as a picture: who runs on what, the account, each asset, the feed, the last decisions in words.
 
 Everything fits into 80 columns and 24 lines; where assets are more than lines, those held and those with a story come
 first and the rest is counted. SYNTHETIC stands in the first line of a simulated world and nowhere else.

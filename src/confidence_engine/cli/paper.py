@@ -36,7 +36,8 @@ def paper(
         str | None, typer.Option(help="First moment that is decided; default: as early as can be.")
     ] = None,
     end: Annotated[
-        str | None, typer.Option(help="End of the feed, or of the world; default: of what is stored, or as its file says.")
+        str | None,
+        typer.Option(help="End of the feed, or of the world; default: of what is stored, or as its file says."),
     ] = None,
     speed: Annotated[
         float, typer.Option(min=0.0, help="Times as fast as the clock on the wall; 0: as fast as can be.")
@@ -75,6 +76,7 @@ def paper(
     project(home(ctx), database(ctx))
     found = _shadowed(ctx, place)
     payload = {"agent": loaded.agent.name, "ended": why, "equity": float(agent.state.head[0].equity)}
+    payload |= {"begun": float(agent.state.head[0].start_equity)}
     payload |= {"events": int(agent.state.head[0].steps), "synthetic": heard.sources.synthetic}
     payload |= {"shadow": told_shadow(found)}
     emit(as_json, payload, lambda: _page(payload, found, agent))
@@ -104,8 +106,8 @@ def _simulated(
     from confidence_engine.cli.warm import told_when_slow
     from confidence_engine.config import load
     from confidence_engine.domain.errors import UsageError
-    from confidence_engine.drivers.paper import Heard
     from confidence_engine.domain.units import parse_time
+    from confidence_engine.drivers.paper import Heard
     from confidence_engine.drivers.simulation import begin_of, folder_of, simulate
 
     if world is None:

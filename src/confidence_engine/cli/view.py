@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 import numpy as np
 
 from confidence_engine.cli.show import note
-from confidence_engine.domain.decision import DECISION
+from confidence_engine.domain.decision import DECISION, GATE_ORDER_WORKING, GATE_POSITION_OPEN
 from confidence_engine.domain.event import FILL, LIQUIDATION
 from confidence_engine.domain.order import EXIT_NAMES
 from confidence_engine.domain.record import ENTRY
@@ -36,6 +36,8 @@ LEAST_S: Final = 0.2
 """Seconds between two drawings, and that many at least."""
 SHARE: Final = 0.05
 """Of the time may be spent on drawing."""
+_OF_COURSE: Final = (1 << GATE_POSITION_OPEN) | (1 << GATE_ORDER_WORKING)
+"""Gates that need no words: what is held or ordered stands in the table."""
 _IDLE_S: Final = 1.0
 _KEPT: Final = 40
 
@@ -114,6 +116,7 @@ class View:
         self._agent, self._speed, self._console = agent, speed, console
         self._symbols = [one.symbol for one in agent.cast.instruments]
         self._last: dict[int, np.ndarray] = {}
+        self._told: dict[int, str] = {}
         self._said: deque[tuple[int, str, bool]] = deque(maxlen=_KEPT)
         self._took: deque[float] = deque(maxlen=2000)
         self._steps, self._since, self._rate = int(agent.state.head[0].steps), time.monotonic(), float("nan")
@@ -162,12 +165,13 @@ class View:
 
     def _decided(self, row: np.ndarray) -> None:
         self._last[int(row["asset"][0])] = row
-        if row["side"][0] != 0 and row["strength"][0] > 0.0:
+        if row["side"][0] != 0 and row["strength"][0] > 0.0 and not int(row["gates"][0]) & _OF_COURSE:
             from confidence_engine.cli.panel import decision_words
 
             one = row.view(np.recarray)[0]
             told = decision_words(one, self._symbols)
-            if not self._said or self._said[-1][1] != told:
+            if told != self._told.get(int(one.asset)):  # an asset is not said to be the same again
+                self._told[int(one.asset)] = told
                 self._said.append((int(one.ts_ns), told, int(one.gates) == 0))
 
     def _pace(self) -> tuple[float, float, float]:
