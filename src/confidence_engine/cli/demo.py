@@ -1,123 +1,140 @@
-"""`confidence demo`: the whole pipeline on a small simulated world, made on the spot and said to be simulated.
+"""`confidence demo`: what this is, in a minute, on a simulated world that ends now. No key, no network.
 
-A world of a seed that ends now is generated and imported into a home of its own. The two agents, hybrid (spot, long
-only) and futures (perpetuals, both sides), run through it like through recorded data, write their journals and the
-home's tables, and their last entry is explained. Beside them stands the same market with stories that carry no
-information, drawn anew several times, because one draw says little: their mean and range are what the engine earns by
-luck and loses to costs.
+The two agents, hybrid (spot, long only) and futures (perpetuals, both sides), run on paper, each in a process of its
+own with its own journal; the second is drawn as it runs, is killed with -9 in the middle and goes on. Meanwhile one
+leak is planted and caught, and the same world is replayed beside what only its maker knows: which stories are true.
+All of it is SYNTHETIC, and no figure claims an edge: beside the result stands that of a world whose stories are coins.
 """
 
 from __future__ import annotations
 
+import contextlib
+import sys
+import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final, NamedTuple
 
 import typer
 
-from confidence_engine.cli.show import Json, database, emit, grid, home, note
+from confidence_engine.cli.show import Json, database, home, note
 
 if TYPE_CHECKING:
-    from confidence_engine.config import Config
+    from confidence_engine.cli.child import Child
+    from confidence_engine.drivers.pulse import Status
+    from confidence_engine.drivers.simulation import Simulation
     from confidence_engine.feeds.store import Store
-    from confidence_engine.feeds.world import World
+    from confidence_engine.journal.reader import Place
 
 __all__ = ["demo"]
 
-WARMUP_DAYS: Final = 15
-CONTROLS: Final = 15
-"""Draws of stories without information that the result is compared with."""
+AGENTS: Final = ("hybrid", "futures")
+SHOWN: Final = "futures"
+"""The agent that is drawn, killed and set beside the truth."""
+LIVE_S = 20.0
+"""Seconds that the world takes, from the first decision on, where the machine keeps up."""
+KILL_FROM, KILL_BY = 0.4, 0.6
+"""Share of the decided time from which it is killed once a position is open, and by which it is in any case."""
+FURTHER = 2
+"""Worlds of other seeds that are judged as well, for there to be cases enough."""
+MUTANT: Final = "document_at_publication"
+_POLL_S: Final = 0.05
+
+
+class _Stage(NamedTuple):
+    """Where the demonstration plays."""
+
+    folder: Path
+    world: Path
+    seed: int
+    end_ns: int
+    server: str | None
+
+    def config(self, name: str) -> Path:
+        return self.folder / "config" / f"{name}.toml"
+
+    def place(self, name: str) -> Place:
+        from confidence_engine.journal.reader import place_of
+
+        return place_of(self.folder / "agents" / name, name, self.server)
 
 
 def demo(
     ctx: typer.Context,
+    world: Annotated[
+        Path | None, typer.Option(help="World file, as config/worlds/plain.toml; default: its own.")
+    ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Another seed is another world.")] = 7,
-    days: Annotated[int, typer.Option(min=WARMUP_DAYS + 5, max=400, help="Length of the world.")] = 90,
+    days: Annotated[int | None, typer.Option(min=12, max=400, help="Length of the world; default: its file's.")] = None,
     until: Annotated[str | None, typer.Option(help="When the world ends, as 2025-04-01T00:00Z; default: now.")] = None,
+    plain: Annotated[bool, typer.Option("--plain", help="Log lines instead of the live view.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Run the whole pipeline on a small simulated world."""
-    from confidence_engine.cli.replay import summary_table
+    """Show in a minute what this is: two agents on paper in a simulated world, one killed, all proved."""
+    from confidence_engine.cli.child import stopped_like_by_hand
+    from confidence_engine.cli.demo_page import told_to_people
+    from confidence_engine.cli.show import emit
     from confidence_engine.cli.warm import compile_kernel
-    from confidence_engine.config import load
-    from confidence_engine.config.simulated import write_agents
-    from confidence_engine.domain.units import DAY_NS, MINUTE_NS, format_time, parse_time
+
+    began = time.monotonic()
+    with stopped_like_by_hand():
+        stage = _stage(ctx, world, seed, days, until)
+        note(f"SIMULATED: world {stage.world.name} of seed {seed}. Nothing below is a real price, headline or result.")
+        compile_kernel()
+        own = _simulation(stage, seed)
+        _make_room(stage)
+        _read(stage, own)
+        told = _run(ctx, stage, own, plain or as_json, as_json)
+    told["seconds"] = round(time.monotonic() - began, 1)
+    emit(as_json, told, lambda: told_to_people(told))
+    if told["failed"]:
+        raise typer.Exit(1)
+
+
+def _stage(ctx: typer.Context, world: Path | None, seed: int, days: int | None, until: str | None) -> _Stage:
+    """Refuse what has to be refused, then write the world's file and the agents' configs."""
+    from confidence_engine.config.simulated import write_agents, write_demo
+    from confidence_engine.config.world import load_world
+    from confidence_engine.domain.units import DAY_NS, MINUTE_NS, parse_time
+    from confidence_engine.drivers.simulation import begin_of
     from confidence_engine.feeds.store import Store
+    from confidence_engine.feeds.world import assets, generate
     from confidence_engine.journal.home import server_of
-    from confidence_engine.journal.projector import project
 
     folder = home(ctx) / "demo" if ctx.obj is None else home(ctx)
     _refuse_real(Store(folder), folder)
-    note(f"SIMULATED: world of seed {seed}, {days} days. Nothing below is a real price, headline or result.")
-    compile_kernel()
+    if world is not None:
+        load_world(world)  # before anything is written
     ends = time.time_ns() if until is None else parse_time(until)
-    end = ends // (5 * MINUTE_NS) * (5 * MINUTE_NS)
-    begin = end - days * DAY_NS
-    start = begin + WARMUP_DAYS * DAY_NS
-    told = _world(seed, begin, days, 1.0)
-    configs = [load(path) for path in write_agents(folder / "config", told.underlyings, told.ticks, WARMUP_DAYS)]
-    server = server_of(folder, database(ctx))
-    _make_room(folder, server, [one.agent.name for one in configs])
-    store = Store(folder)
-    _fill(store, told, f"world of seed {seed}, {days} days to {format_time(end)}")
-    ran = [_agent(config, store, start, end, folder, server or config.journal.database or None) for config in configs]
-    for other in (one.agent for one in project(folder, server) if one.gone):
-        note(
-            f"{other}: its journal is gone, so its rows stay as they were; `confidence journal rebuild --drop {other}`"
-        )
-    config, (run, summary) = configs[-1], ran[-1]
-    note(f"the same prices with stories that carry no information, {CONTROLS} draws")
-    mute = (_world(seed + k, begin, days, 0.0).documents for k in range(CONTROLS))
-    silent = _ranges([_unstored(config, store, told._replace(documents=said), start, end) for said in mute])
-    shown = _last_entry(config, store, run, begin)
-    payload = {"simulated": True, "seed": seed, "replay": summary, "without_information": silent, "decision": shown}
-    payload |= {"folder": run, "agents": {one["agent"]: one for _, one in ran}, "home": folder}
-    tables = [summary_table(one, where) for where, one in ran] if not as_json else []
-    asked = _next(folder, run, summary, server)
-    emit(as_json, payload, lambda: _page(tables, summary, silent, shown, asked))
+    end_ns = ends // (5 * MINUTE_NS) * (5 * MINUTE_NS)
+    file = write_demo(folder / "config", world, days)
+    shape = load_world(file, begin_of(file, end_ns)).shape
+    few = generate(seed, assets(shape.assets), days=2, params=load_world(file).params)
+    write_agents(folder / "config", few.underlyings, few.ticks, max(shape.warmup_ns // DAY_NS, 0))
+    return _Stage(folder, file, seed, end_ns, server_of(folder, database(ctx)))
 
 
-def _next(folder: Path, run: Path, summary: dict[str, Any], server: str | None) -> str:
-    """What to look at now: any decision from its journal, the tables by their own tool, the proof."""
-    import polars as pl
+def _simulation(stage: _Stage, seed: int) -> Simulation:
+    """The world of a seed with the agent that is shown in it."""
+    from confidence_engine.drivers.simulation import begin_of, folder_of, simulate
 
-    from confidence_engine.journal.database import bare_url
-    from confidence_engine.report.artefacts import read_rows
-
-    entered = read_rows(run, "decisions").filter(pl.col("gates") == 0)
-    last = int(entered["seq"][-1]) if len(entered) else 1
-    question = "SELECT agent_type, AVG(signal_quality), COUNT(*) FROM signal_logs GROUP BY agent_type;"
-    ask = f"psql {bare_url(server)} -c" if server else f"sqlite3 {folder}/enhanced_trading.db"
-    return "\n".join([
-        "the record of this run, to be asked and proved:",
-        f"  confidence --home {folder} why {summary['agent']}:{last}",
-        f"  confidence --home {folder} journal verify",
-        f'  {ask} "{question}"',
-    ])  # fmt: skip
+    where = folder_of(stage.folder, stage.world, seed, stage.world)  # not one that an agent's process writes
+    return simulate(stage.world, seed, where, stage.config(SHOWN), begin_of(stage.world, stage.end_ns))
 
 
-def _agent(
-    config: Config, store: Store, start_ns: int, end_ns: int, folder: Path, server: str | None
-) -> tuple[Path, dict[str, Any]]:
-    """One agent's run from its beginning, with its journal."""
-    from confidence_engine.cli.replay import run_once
-    from confidence_engine.journal.reader import place_of
+def _read(stage: _Stage, own: Simulation) -> None:
+    """Read the headlines once, for all who will want them."""
+    from confidence_engine.cli.readers import reader_for
+    from confidence_engine.cli.warm import told_when_slow
+    from confidence_engine.drivers.replay import read
+    from confidence_engine.text.kept import KeptReader
 
-    name = config.agent.name
-    note(f"agent {name}")
-    place = place_of(folder / "agents" / name, name, server)
-    return run_once(config, store, start_ns, end_ns, None, folder / "runs", False, agent=place)
-
-
-def _make_room(folder: Path, server: str | None, agents: list[str]) -> None:
-    """Take away what earlier simulated selves of the agents left: their journals, then the rows told from them."""
-    from confidence_engine.journal.forget import forget
-    from confidence_engine.journal.projector import drop
-    from confidence_engine.journal.reader import place_of
-
-    for name in forget(*(place_of(folder / "agents" / name, name) for name in agents)):
-        note(f"the journal of an earlier simulated {name} was taken away")
-    drop(folder, server, agents)
+    reader = reader_for(own.config.text.backend, own.config.text.model, stage.folder)
+    with told_when_slow(f"reading {len(own.world.documents):,} made-up headlines", "reading"):
+        read(own.config, own.sources, reader)
+    if isinstance(reader, KeptReader):
+        reader.save()
 
 
 def _refuse_real(store: Store, folder: Path) -> None:
@@ -128,120 +145,143 @@ def _refuse_real(store: Store, folder: Path) -> None:
         raise DataRefused(f"{folder} holds recorded data; the demo needs a home of its own, another --home or none")
 
 
-def _world(seed: int, begin_ns: int, days: int, information: float) -> World:
-    from confidence_engine.feeds.world import generate
+def _make_room(stage: _Stage) -> None:
+    """Take away what earlier simulated selves of the agents left: their journals, then the rows told from them."""
+    from confidence_engine.journal.forget import forget
+    from confidence_engine.journal.projector import drop
 
-    return generate(seed, start_ns=begin_ns, days=days, information=information)
-
-
-def _fill(store: Store, world: World, name: str) -> None:
-    """Import the world like any other data; a second time changes nothing, another world takes its place."""
-    from confidence_engine.config.simulated import SPOT, VENUE
-    from confidence_engine.domain.units import MINUTE_NS
-    from confidence_engine.feeds.store import Batch
-
-    _clear_other(store, name)
-    rows = sum(map(len, world.bars.values()))
-    for venue in (VENUE, SPOT):
-        key = f"{name}: bars at {venue}"
-        store.add(Batch("bars", key, key, rows, venue, 5 * MINUTE_NS, rows=world.bars, synthetic=True))
-    rows = sum(map(len, world.funding.values()))
-    store.add(Batch("funding", name, f"{name}: funding", rows, VENUE, rows=world.funding, synthetic=True))
-    store.add(Batch("news", name, f"{name}: news", len(world.documents), documents=world.documents, synthetic=True))
+    for name in forget(*(stage.place(name) for name in AGENTS)):
+        note(f"the journal of an earlier simulated {name} was taken away")
+    drop(stage.folder, stage.server, list(AGENTS))
 
 
-def _clear_other(store: Store, name: str) -> None:
-    """Forget another simulated world of this home; recorded data is never touched, it was refused before."""
-    from confidence_engine.feeds.manifest import Manifest, exclusive, read_manifest, write_manifest
+def _run(ctx: typer.Context, stage: _Stage, own: Simulation, plain: bool, quiet: bool) -> dict[str, Any]:
+    """Both agents to the end, and what is found out beside them."""
+    from confidence_engine.cli.demo_page import gathered, write_page
 
-    with exclusive(store.folder):
-        held = read_manifest(store.folder)
-        names = {one.name for one in held.imports.values()}
-        others = sorted(one for one in names if one != name and not one.startswith(f"{name}: "))
-        if others and all(one.synthetic for one in held.series.values()):
-            note(f"the simulated store of this home held another world ({others[0]}); now it holds {name}")
-            write_manifest(store.folder, Manifest())
+    beside = _Beside(lambda: _judged(stage, own))
+    shown = stage.folder / f"{SHOWN}.log" if quiet else None
+    note("two agents on paper, each in a process of its own; the view is that of " + SHOWN if not plain else
+         "two agents on paper, each in a process of its own")  # fmt: skip
+    with contextlib.ExitStack() as running:
+        children = {}
+        for name in AGENTS:
+            log = shown if name == SHOWN else stage.folder / f"{name}.log"
+            children[name] = running.enter_context(_child(ctx, stage, own, name, plain, log))
+        for name, child in children.items():
+            child.start(stage.folder / f"{name}.json")
+        beside.start()
+        leak = _leak()
+        kill = _killed(stage, own, children[SHOWN])
+        answers = {name: child.answer() for name, child in children.items()}
+    found = beside.found()
+    told = gathered(stage, own, answers, found, leak, kill)
+    write_page(stage, told)
+    return told
 
 
-def _unstored(config: Config, store: Store, world: World, start_ns: int, end_ns: int) -> dict[str, Any]:
-    """The figures of a world that is not kept: the same market, stories drawn without looking at it."""
+def _child(ctx: typer.Context, stage: _Stage, own: Simulation, name: str, plain: bool, log: Path | None) -> Child:
+    """An agent on paper, its log emptied."""
+    from confidence_engine.cli.child import Child
+    from confidence_engine.domain.units import format_time
+
+    if log is not None:
+        log.write_text("")
+    speed = (own.window.end_ns - own.window.start_ns) / 1e9 / LIVE_S if LIVE_S else 0.0
+    server = database(ctx)
+    words = ["--home", str(stage.folder), *(["--database", server] if server else []), "paper"]
+    words += [str(stage.config(name)), "--world", str(stage.world), "--seed", str(stage.seed)]
+    words += ["--end", format_time(stage.end_ns), "--speed", f"{speed:.0f}", *(["--plain"] if plain else [])]
+    return Child(name, words, log)
+
+
+def _killed(stage: _Stage, own: Simulation, child: Child) -> dict[str, Any]:
+    """Kill the process in the middle of what it decides, with a position open where one is, and start it again."""
+    from confidence_engine.drivers.pulse import read_status
+
+    place, span = stage.place(child.name), own.window.end_ns - own.window.start_ns
+    while child.runs():
+        last = read_status(place)
+        if last is not None and last.pid == child.pid and _now(last, own, span):
+            pid, answer = child.pid, stage.folder / f"{child.name}.json"
+            child.kill()
+            _give_back_terminal()
+            note(f"kill -9 of {child.name}, process {pid}, at {last.feed_time}; it is started again")
+            child.start(answer)
+            held = [f"{one.symbol} {one.lots:+d} lots" for one in last.positions]
+            return {"done": True, "pid": pid, "again": child.pid, "at": last.feed_time, "held": held}
+        time.sleep(_POLL_S)
+    return {"done": False, "pid": child.pid, "again": None, "at": None, "held": []}
+
+
+def _now(last: Status, own: Simulation, span_ns: int) -> bool:
+    from confidence_engine.domain.units import parse_time
+
+    share = (parse_time(last.feed_time) - own.window.start_ns) / span_ns
+    return share >= KILL_BY or (share >= KILL_FROM and bool(last.positions))
+
+
+def _give_back_terminal() -> None:
+    """Who is killed while it draws cannot show the cursor again."""
+    if sys.stderr.isatty():
+        sys.stderr.write("\x1b[?25h\n")
+        sys.stderr.flush()
+
+
+def _leak() -> dict[str, Any]:
+    """Plant one leak and let its check look for it; in an installed package there is nothing to plant."""
+    from confidence_engine.domain.errors import UsageError
+    from confidence_engine.evaluate.leaks.mutants import checkout, planted, try_out
+
+    try:
+        folder = checkout()
+    except UsageError:
+        told = "not done: leaks are planted in a checkout of the source, by `confidence audit CONFIG --mutants`"
+        return {"planted": False, "caught": None, "told": told}
+    mutant = next(one for one in planted(folder) if one.name == MUTANT)
+    verdicts, _ = try_out([mutant], (), 1, lambda _: None)
+    one = verdicts[0]
+    seen = f"caught by the check {one.check!r}: {one.told}" if one.caught else f"MISSED: {one.told}"
+    told = f'planted "{mutant.says}" into a copy of the source; {seen}'
+    return {"planted": True, "caught": one.caught, "mutant": one.mutant, "check": one.check, "told": told}
+
+
+def _judged(stage: _Stage, own: Simulation) -> dict[str, Any]:
+    """The confidence in this world and further ones, and where stories are coins."""
     from confidence_engine.cli.readers import reader_for
-    from confidence_engine.drivers import replay as driver
-    from confidence_engine.drivers.sources import of_world
-    from confidence_engine.evaluate.summary import figures, summarise
+    from confidence_engine.evaluate.truth import beside_truth, muted
 
-    sources = of_world(config, world)
-    reader = reader_for(config.text.backend, config.text.model, store.folder)
-    readings = driver.read(config, sources, reader)
-    window = driver.window_of(config, start_ns, end_ns)
-    tape = driver.compose(config, sources, readings, window)
-    result = driver.play(config, sources.instruments, tape.events)
-    made = figures(config, sources, result)
-    return summarise(config, sources, window, tape, result, made, f"{reader.name} {reader.version}")
+    reader = reader_for(own.config.text.backend, own.config.text.model, stage.folder)
+    null = beside_truth([muted(own)], reader, ask=False)
 
+    def worlds() -> Iterator[Simulation]:
+        yield own
+        for k in range(FURTHER):
+            yield _simulation(stage, stage.seed + 1 + k)
 
-def _last_entry(config: Config, store: Store, run: Path, load_ns: int) -> dict[str, Any] | None:
-    """The last decision that entered, explained as of its moment; None where nothing was entered."""
-    import polars as pl
-
-    from confidence_engine.cli.readers import reader_for
-    from confidence_engine.report.artefacts import read_rows
-    from confidence_engine.report.moment import decide_at
-
-    entered = read_rows(run, "decisions").filter(pl.col("gates") == 0)
-    if not len(entered):
-        return None
-    last = entered.row(-1, named=True)
-    reader = reader_for(config.text.backend, config.text.model, store.folder)
-    return decide_at(config, store, last["symbol"], last["ts_ns"], reader, load_ns)
+    return {"truth": beside_truth(worlds(), reader), "without_information": null}
 
 
-class _Figure(NamedTuple):
-    """A figure over the draws that have it: how many they are, their mean, lowest and highest."""
+class _Beside:
+    """Work in a thread that nobody waits for where the demonstration is stopped."""
 
-    n: int
-    mean: float | None
-    lowest: float | None
-    highest: float | None
+    def __init__(self, work: Any) -> None:
+        self._work, self._made, self._broke = work, None, None
+        self._thread = threading.Thread(target=self._go, daemon=True)
 
+    def start(self) -> None:
+        self._thread.start()
 
-def _ranges(draws: list[dict[str, Any]]) -> dict[str, Any]:
-    """Mean and range of the figures that the page compares."""
-    found: dict[str, Any] = {"synthetic": True, "range_of": len(draws)}
-    for name in ("entries", "net_pnl_usd", "closed", "random_entry_percentile"):
-        of = [one["outcomes"]["closed"]["value"] if name == "closed" else one[name] for one in draws]
-        seen = [float(value) for value in of if value is not None]
-        mean = sum(seen) / len(seen) if seen else None
-        figure = _Figure(len(seen), mean, min(seen, default=None), max(seen, default=None))
-        found[name] = figure._asdict()
-    return found
+    def _go(self) -> None:
+        try:
+            self._made = self._work()
+        except Exception as error:  # told to whoever asks for what was found
+            self._broke = error
 
-
-def _page(
-    figures: list[Any], told: dict[str, Any], mute: dict[str, Any], shown: dict[str, Any] | None, after: str
-) -> Any:
-    from rich.console import Group
-
-    def spread(name: str, form: str) -> str:
-        one = mute[name]
-        if not one["n"]:
-            return "-"
-        return f"{one['mean']:{form}} ({one['lowest']:{form}} to {one['highest']:{form}})"
-
-    closed, luck = told["outcomes"]["closed"], told["random_entry_percentile"]
-    share = "-" if closed["value"] is None else f"{closed['value']:.2f} of {closed['n']}"
-    at = "-" if luck is None else f"{luck:.1f}"
-    header = ("stories", "entries", "net P&L, USD", "gap closed", "percentile among random entries")
-    rows = [
-        ("carry information", told["entries"], f"{told['net_pnl_usd']:,.2f}", share, at),
-        (f"carry none (same prices): mean and range of {mute['range_of']}", spread("entries", ".0f"),
-         spread("net_pnl_usd", ",.2f"), spread("closed", ".2f"), spread("random_entry_percentile", ".1f")),
-    ]  # fmt: skip
-    parts = ["SIMULATED world: every figure below is about made-up prices and headlines", *figures,
-             grid(header, rows, title=f"does it live on the stories? ({told['agent']})")]  # fmt: skip
-    if shown:
-        parts += [grid(("", f"last entry, {shown['symbol']} at {shown['at']}"), [
-            ("action", shown["action"]), *[("", line) for line in shown["evidence"]],
-            *[("headline", f"{one['age']}: {one['title']}") for one in shown["headlines"] if one["accepted"]][:4],
-        ])]  # fmt: skip
-    return Group(*parts, after)
+    def found(self) -> Any:
+        """What came of it. Raises what it raised."""
+        while self._thread.is_alive():  # in steps, so that Ctrl-C is heard
+            self._thread.join(0.2)
+        if self._broke is not None:
+            raise self._broke
+        return self._made

@@ -36,7 +36,10 @@ def paper(
     start: Annotated[
         str | None, typer.Option(help="First moment that is decided; default: as early as can be.")
     ] = None,
-    end: Annotated[str | None, typer.Option(help="End of the feed; default: the end of what is stored.")] = None,
+    end: Annotated[
+        str | None,
+        typer.Option(help="End of the feed, or of the world; default: of what is stored, or as its file says."),
+    ] = None,
     speed: Annotated[
         float, typer.Option(min=0.0, help="Times as fast as the clock on the wall; 0: as fast as can be.")
     ] = 600.0,
@@ -67,14 +70,15 @@ def paper(
         if isinstance(reader, KeptReader):
             reader.save()
         pulse = Pulse(agent)
-        with watcher(loaded, heard, agent, speed, plain or as_json) as seen:
-            why = run(agent, coming, speed, [seen, pulse], _tables(ctx))
+        with watcher(agent, speed, plain) as seen:
+            why = run(agent, coming, speed, [seen, pulse], _beside(_tables(ctx), seen.beside))
         pulse.write(agent)
     finally:
         agent.journal.abandon()
     project(home(ctx), database(ctx))
     found = _shadowed(ctx, place)
     payload = {"agent": loaded.agent.name, "ended": why, "equity": float(agent.state.head[0].equity)}
+    payload |= {"begun": float(agent.state.head[0].start_equity)}
     payload |= {"events": int(agent.state.head[0].steps), "synthetic": heard.sources.synthetic}
     payload |= {"shadow": told_shadow(found)}
     emit(as_json, payload, lambda: _page(payload, found, agent))
@@ -104,16 +108,18 @@ def _simulated(
     from confidence_engine.cli.warm import told_when_slow
     from confidence_engine.config import load
     from confidence_engine.domain.errors import UsageError
+    from confidence_engine.domain.units import parse_time
     from confidence_engine.drivers.paper import Heard
-    from confidence_engine.drivers.simulation import folder_of, simulate
+    from confidence_engine.drivers.simulation import begin_of, folder_of, simulate
 
     if world is None:
         raise UsageError("--feed world wants --world FILE, as config/worlds/plain.toml")
-    if start is not None or end is not None:
-        raise UsageError("a world brings its own period; leave --start and --end out")
+    if start is not None:
+        raise UsageError("a world brings its own period; leave --start out")
     note(f"SIMULATED: world {world.name} of seed {seed}. Nothing below is a real price, headline or result.")
     with told_when_slow("making the world", "making"):
-        made = simulate(world, seed, folder_of(home(ctx), world, seed), config)
+        begin = None if end is None else begin_of(world, parse_time(end))
+        made = simulate(world, seed, folder_of(home(ctx), world, seed, config), config, begin)
     told = {"feed": "world", "seed": seed, "world": made.file.tree(), "start_ns": made.file.start_ns}
     name = made.config.agent.name if config is None else load(config).agent.name
     return made.config, Heard(made.sources, made.window, told, made.file.faults, seed), name
@@ -166,6 +172,15 @@ def place_of_agent(ctx: typer.Context, config: Config, name: str) -> Place:
 
     server = server_of(home(ctx), database(ctx)) or config.journal.database or None
     return place_of(home(ctx) / "agents" / name, name, server)
+
+
+def _beside(*each: Callable[[], Awaitable[None]]) -> Callable[[], Awaitable[None]]:
+    """All of them at a time."""
+
+    async def beside() -> None:
+        await asyncio.gather(*(one() for one in each))
+
+    return beside
 
 
 def _tables(ctx: typer.Context) -> Callable[[], Awaitable[None]]:

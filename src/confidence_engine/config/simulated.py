@@ -10,7 +10,7 @@ from typing import Final
 from confidence_engine.domain.instrument import Underlying
 from confidence_engine.domain.units import format_interval
 
-__all__ = ["HALF_SPREAD", "SPOT", "VENUE", "write_agents", "write_simulated", "write_world"]
+__all__ = ["HALF_SPREAD", "SPOT", "VENUE", "write_agents", "write_demo", "write_simulated", "write_world"]
 
 VENUE: Final = "world"
 """Perpetuals: funding, leverage, both sides."""
@@ -18,6 +18,8 @@ SPOT: Final = "world-spot"
 """The same coins to be bought and sold again, never sold short."""
 HALF_SPREAD: Final = 1e-4
 """What the instruments of a world cost to cross, where nothing else is said."""
+
+_DEMO: Final = Path(__file__).parent / "worlds" / "demo.toml"
 
 _UNIVERSE: Final = """# Universe of a simulated world; written by the engine.
 
@@ -105,6 +107,18 @@ def write_agents(
         _write_agent(folder, "hybrid", SPOT, ticks, warmup_days),
         _write_agent(folder, "futures", VENUE, ticks, warmup_days),
     )
+
+
+def write_demo(folder: Path, below: Path | None, days: int | None) -> Path:
+    """Write demo.toml, the world file of the demonstration, into `folder`; `below` (default: the package's own) is what
+    it inherits, `days` its length where it is told.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    path, origin = folder / "demo.toml", (below or _DEMO).resolve()
+    length = "" if days is None else f"\n[world]\ndays = {days}\n"
+    head = "# World of the demonstration; written by the engine. SYNTHETIC."
+    path.write_text(f"{head}\n\ninherits = {_one(str(origin))}\n{length}", encoding="utf-8")
+    return path
 
 
 def _write_universe(

@@ -13,14 +13,14 @@ from typing import NamedTuple
 from confidence_engine.config import Config, load
 from confidence_engine.config.simulated import SPOT, VENUE, write_simulated, write_world
 from confidence_engine.config.world import WorldFile, load_world, made
-from confidence_engine.domain.errors import DataRefused
+from confidence_engine.domain.errors import DataRefused, UsageError
 from confidence_engine.domain.units import DAY_NS
 from confidence_engine.drivers.replay import window_of
 from confidence_engine.drivers.sources import Sources, of_world, used_hash
 from confidence_engine.feeds.assemble import Window
 from confidence_engine.feeds.world import World
 
-__all__ = ["Simulation", "folder_of", "simulate"]
+__all__ = ["Simulation", "begin_of", "folder_of", "simulate"]
 
 
 class Simulation(NamedTuple):
@@ -34,9 +34,18 @@ class Simulation(NamedTuple):
     seed: int
 
 
-def folder_of(home: Path, path: Path, seed: int) -> Path:
-    """Where the config of a world of that file and seed is written."""
-    return home / "worlds" / f"{path.stem}-{seed}"
+def folder_of(home: Path, path: Path, seed: int, config: Path | None = None) -> Path:
+    """Where the config of a world of that file and seed is written, each agent's apart: two may run at a time."""
+    return home / "worlds" / (f"{path.stem}-{seed}" + ("" if config is None else f"-{config.stem}"))
+
+
+def begin_of(path: Path, end_ns: int) -> int:
+    """When the world of a file begins that shall end then, on the grid of its bars. Raises ConfigError, UsageError."""
+    shape = load_world(path).shape
+    begin = end_ns // shape.interval_ns * shape.interval_ns - shape.days * DAY_NS
+    if begin < 0:
+        raise UsageError(f"a world of {shape.days} days that ends then would begin before 1970")
+    return begin
 
 
 def simulate(
