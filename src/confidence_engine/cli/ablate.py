@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from confidence_engine.cli.demo import WARMUP_DAYS
 from confidence_engine.cli.show import (
     Json,
     basis,
@@ -35,6 +34,7 @@ START = "2025-01-01"
 """Where a planted world begins: its tables are to be compared from one day to another."""
 
 DAYS: Final = 90
+WARMUP_DAYS: Final = 15
 
 
 def ablate(

@@ -12,13 +12,14 @@ import contextlib
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final, NamedTuple
 
 import typer
 
 from confidence_engine.cli.show import Json, database, home, note
+from confidence_engine.domain.errors import ConfidenceError, RunError
 
 if TYPE_CHECKING:
     from confidence_engine.cli.child import Child
@@ -265,8 +266,9 @@ def _judged(stage: _Stage, own: Simulation) -> dict[str, Any]:
 class _Beside:
     """Work in a thread that nobody waits for where the demonstration is stopped."""
 
-    def __init__(self, work: Any) -> None:
-        self._work, self._made, self._broke = work, None, None
+    def __init__(self, work: Callable[[], Any]) -> None:
+        self._work, self._made = work, None
+        self._broke: Exception | None = None
         self._thread = threading.Thread(target=self._go, daemon=True)
 
     def start(self) -> None:
@@ -275,7 +277,7 @@ class _Beside:
     def _go(self) -> None:
         try:
             self._made = self._work()
-        except Exception as error:  # told to whoever asks for what was found
+        except (ConfidenceError, OSError) as error:  # told to whoever asks; anything else is shown by its thread
             self._broke = error
 
     def found(self) -> Any:
@@ -284,4 +286,6 @@ class _Beside:
             self._thread.join(0.2)
         if self._broke is not None:
             raise self._broke
+        if self._made is None:
+            raise RunError("the comparison with the truth broke off")
         return self._made

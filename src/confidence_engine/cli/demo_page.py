@@ -113,7 +113,7 @@ def _resumed(stage: Stage, kill: dict[str, Any]) -> str:
         told = f"kill -9 of the {_SHOWN} agent, process {kill['pid']}, at {kill['at']}, while it held {held}."
         if record is None:
             return told + " It had nothing on record yet and began anew."
-        facts = msgspec.json.decode(record.payload)
+        facts = msgspec.json.decode(record.payload or b"{}")
     finally:
         reader.close()
     return (
@@ -141,10 +141,17 @@ def _explained(found: dict[str, Any]) -> dict[str, Any]:
         "evidence": found["evidence"], "refused": [one["why"] for one in found["gates"]],
         "numbers": numbers | {"calibrated": "no" if not found["numbers"].get("calibrated") else "yes"},
         "headlines": [f"{one['age']} before, {one['publisher']}: {one['title']}" for one in leading[:_HEADLINES]],
-        "came": [f"{one['what'].lower()} of {one['lots']:+d} lots at {_digits(one['price'])} ({one['why']}), "
-                 f"{one['at'][:16].replace('T', ' ')}" for one in found["money"] if one["lots"]],
+        "came": [_came(one) for one in found["money"]],
         "proof": found["proof"],
     }  # fmt: skip
+
+
+def _came(one: dict[str, Any]) -> str:
+    at = one["at"][:16].replace("T", " ")
+    if one["what"] != "FILL":
+        return f"{at} {one['what'].lower()} of {one['amount_usd']:+.2f} USD"
+    side = "bought" if one["lots"] > 0 else "sold"
+    return f"{at} {side} {abs(one['lots']):,} lots at {_digits(one['price'])} ({one['why']})"
 
 
 def _digits(value: Any) -> str:

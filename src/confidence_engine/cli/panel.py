@@ -55,7 +55,7 @@ def panel(
     room = max(height - 1 - _AROUND, 2)
     shown = min(n, max(room - min(_LEAST_WORDS, room // 2) - (n > room // 2), 1))
     rest = room - shown - (n > shown)
-    parts = [_header(agent, speed), _account(agent), _assets(agent, last, shown, width)]
+    parts: list[Any] = [_header(agent, speed), _account(agent), _assets(agent, last, shown, width)]
     if n > shown:
         parts.append(_text(f"and {n - shown} more", "dim"))
     parts += [_text(""), _feed(agent), _pace_line(agent, pace), *_words(said, rest, width)]

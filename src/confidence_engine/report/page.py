@@ -20,8 +20,10 @@ Curve = tuple[str, np.ndarray, np.ndarray]
 """(name, times in ns, values)."""
 
 _COLOURS: Final = ("#1f3b63", "#b4571b", "#3a7d44", "#7a3b8f")
-_WIDE, _HIGH, _LEFT, _FOOT, _TOP = 760, 260, 78, 24, 12
+_WIDE, _HIGH, _LEFT, _FOOT, _TOP = 760, 280, 98, 30, 16
 _POINTS: Final = 600
+_SHORT: Final = 26
+"""Letters of a cell that is not broken into lines."""
 
 _STYLE: Final = """
 :root { color-scheme: light; --ink: #1d2430; --soft: #5a6472; --line: #d9dee5; --warn: #8a1c1c; }
@@ -38,12 +40,15 @@ p { margin: .3rem 0; }
 table { border-collapse: collapse; width: 100%; font-size: .88rem; font-variant-numeric: tabular-nums; }
 th, td { text-align: left; padding: .28rem .8rem .28rem 0; border-bottom: 1px solid var(--line); vertical-align: top;
   overflow-wrap: normal; }
+.s { white-space: nowrap; }
 th { color: var(--soft); font-weight: 600; }
 td.n, th.n { text-align: right; white-space: nowrap; }
 code, pre { font: .85rem/1.5 ui-monospace, monospace; }
 pre { background: #f4f6f8; padding: .7rem .8rem; border-radius: 4px; overflow-x: auto; }
 ul { margin: .2rem 0; padding-left: 1.2rem; }
 svg { width: 100%; height: auto; display: block; }
+svg text { font-size: 13px; fill: var(--soft); }
+@media (max-width: 40rem) { svg text { font-size: 23px; } }
 .key { display: inline-block; width: .8em; height: .8em; border-radius: 2px; margin: 0 .35em 0 0; }
 """
 
@@ -130,12 +135,12 @@ def _axes(first: int, last: int, low: float, high: float) -> list[str]:
     for level in np.linspace(low, high, 4).tolist():
         y = float(_y(np.array(level), low, high))
         parts.append(f'<line x1="{_LEFT}" x2="{_WIDE}" y1="{y:.1f}" y2="{y:.1f}" stroke="#d9dee5"/>')
-        parts.append(f'<text x="{_LEFT - 8}" y="{y + 5:.1f}" text-anchor="end" font-size="14" fill="#5a6472">'
+        parts.append(f'<text x="{_LEFT - 8}" y="{y + 5:.1f}" text-anchor="end">'
                      f"{level:,.0f}</text>")  # fmt: skip
     anchors = ("start", "middle", "middle", "end")
     for at, anchor in zip(np.linspace(first, last, 4), anchors, strict=True):
         x = float(_x(np.array(at), first, last))
-        parts.append(f'<text x="{x:.1f}" y="{_HIGH - 5}" text-anchor="{anchor}" font-size="14" fill="#5a6472">'
+        parts.append(f'<text x="{x:.1f}" y="{_HIGH - 5}" text-anchor="{anchor}">'
                      f"{format_time(int(at))[5:10]}</text>")  # fmt: skip
     return parts
 
@@ -181,7 +186,7 @@ def _truth(told: Mapping[str, Any]) -> str:
     return (
         "<h2>Confidence beside the known truth</h2><p>A case is a story whose gap passed the trigger. It came true "
         "where the price reached the gain before the loss within the horizon. Pooled over "
-        f"{truth['worlds']} such worlds of other seeds, this one among them. The confidence is a documented rule that "
+        f"{_worlds(truth['worlds'])}. The confidence is a documented rule that "
         "is not calibrated; where the interval holds what was claimed, these cases cannot tell them apart.</p>"
         f"{few}{_table(header, rows) if rows else ''}"
         "<h3>Does it rank cases?</h3><p class='soft'>AUC: 0.5 is chance, 1 is perfect.</p>"
@@ -190,6 +195,10 @@ def _truth(told: Mapping[str, Any]) -> str:
         f"{_table(('futures agent, one draw each', 'entries', 'net P&L, USD'), money)}"
         "<p class='soft'>One draw says little: the difference of two such figures is no result.</p>"
     )
+
+
+def _worlds(n: int) -> str:
+    return "this world alone" if n == 1 else f"{n} worlds: this one, and further ones of other seeds"
 
 
 def _auc(one: Mapping[str, Any] | None) -> str:
@@ -237,9 +246,11 @@ def _table(header: Sequence[str], rows: Iterable[Sequence[object]], numbers: boo
     """A table that scrolls in itself where it is wider than the page; cells that read as numbers stand right."""
     body = [[str(cell) for cell in row] for row in rows]
     right = [numbers and bool(body) and all(_is_number(row[k]) for row in body) for k in range(len(header))]
+    short = [all(len(row[k]) <= _SHORT for row in body) for k in range(len(header))]
+    kind = [" class=n" if right[k] else " class=s" if short[k] else "" for k in range(len(header))]
 
     def cells(tag: str, row: Sequence[str]) -> str:
-        return "".join(f"<{tag}{' class=n' if right[k] else ''}>{escape(cell)}</{tag}>" for k, cell in enumerate(row))
+        return "".join(f"<{tag}{kind[k]}>{escape(cell)}</{tag}>" for k, cell in enumerate(row))
 
     lines = "".join(f"<tr>{cells('td', row)}</tr>" for row in body)
     return f'<div class="scroll"><table><tr>{cells("th", list(header))}</tr>{lines}</table></div>'
