@@ -20,6 +20,13 @@ from confidence_engine.domain.errors import RunError
 __all__ = ["Child", "stopped_like_by_hand"]
 
 _PACKAGE: Final = Path(__file__).resolve().parents[1]
+_MAIN: Final = """
+import sys
+sys.path.insert(0, sys.argv.pop(1))
+from confidence_engine.__main__ import main
+main()
+"""
+"""This very package, however it was found."""
 _PATIENCE_S: Final = 3.0
 _TOLD: Final = 2000
 
@@ -35,14 +42,12 @@ class Child:
 
     def start(self, answer: Path) -> None:
         """Run it; its answer goes to that file. Raises OSError."""
-        path = [str(_PACKAGE.parent), *filter(None, [os.environ.get("PYTHONPATH")])]  # this very package
-        env = os.environ | {"PYTHONPATH": os.pathsep.join(path)}
-        words = [sys.executable, "-m", _PACKAGE.name, *self._words, "--json"]
+        words = [sys.executable, "-P", "-c", _MAIN, str(_PACKAGE.parent), *self._words, "--json"]
         self._answer = answer
         with contextlib.ExitStack() as files:
             out: IO[bytes] = files.enter_context(answer.open("wb"))
             err = None if self._log is None else files.enter_context(self._log.open("ab"))
-            self._process = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=out, stderr=err, env=env)
+            self._process = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=out, stderr=err)
 
     @property
     def pid(self) -> int:

@@ -266,8 +266,9 @@ def _judged(stage: _Stage, own: Simulation) -> dict[str, Any]:
 class _Beside:
     """Work in a thread that nobody waits for where the demonstration is stopped."""
 
-    def __init__(self, work: Callable[[], Any]) -> None:
-        self._work, self._made = work, None
+    def __init__(self, work: Callable[[], dict[str, Any]]) -> None:
+        self._work = work
+        self._made: dict[str, Any] | None = None
         self._broke: Exception | None = None
         self._thread = threading.Thread(target=self._go, daemon=True)
 
@@ -280,7 +281,7 @@ class _Beside:
         except (ConfidenceError, OSError) as error:  # told to whoever asks; anything else is shown by its thread
             self._broke = error
 
-    def found(self) -> Any:
+    def found(self) -> dict[str, Any]:
         """What came of it. Raises what it raised."""
         while self._thread.is_alive():  # in steps, so that Ctrl-C is heard
             self._thread.join(0.2)

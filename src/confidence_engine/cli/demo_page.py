@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from confidence_engine.journal.reader import Place
     from confidence_engine.report.record import Record
 
-__all__ = ["REPORT", "gathered", "told_to_people", "write_page"]
+__all__ = ["REPORT", "Stage", "gathered", "told_to_people", "write_page"]
 
 REPORT: Final = "report.html"
 _NUMBERS: Final = ("gap", "trigger", "strength", "confidence", "quality", "conviction", "size_r")

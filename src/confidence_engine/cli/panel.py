@@ -10,8 +10,6 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
-import numpy as np
-
 from confidence_engine.domain.decision import GATE_WORDS, gate_names
 from confidence_engine.domain.units import format_duration, format_time
 from confidence_engine.drivers.pulse import HALTS
@@ -45,7 +43,7 @@ def decision_words(decision: Any, symbols: Sequence[str]) -> str:
 
 
 def panel(
-    agent: Agent, speed: float, last: Mapping[int, np.ndarray], said: Sequence[Said],
+    agent: Agent, speed: float, last: Mapping[int, Any], said: Sequence[Said],
     pace: tuple[float, float, float], width: int, height: int,
 ) -> Any:  # fmt: skip
     """Everything, at most `height` - 1 lines of `width` columns."""
@@ -91,7 +89,7 @@ def _account(agent: Agent) -> Text:
     return line
 
 
-def _assets(agent: Agent, last: Mapping[int, np.ndarray], shown: int, width: int) -> Table:
+def _assets(agent: Agent, last: Mapping[int, Any], shown: int, width: int) -> Table:
     from rich import box
     from rich.table import Table
 
@@ -114,14 +112,14 @@ def _order(agent: Agent) -> list[int]:
     return sorted(range(len(agent.cast.instruments)), key=place)
 
 
-def _row(agent: Agent, k: int, last: np.ndarray | None) -> list[Any]:
+def _row(agent: Agent, k: int, last: Any | None) -> list[Any]:
     state, one = agent.state, agent.cast.instruments[k]
     told, asset, book = state.told[int(state.inst[k].underlying)], state.asset[k], state.book[k]
     story = _signed(float(told.z_story)) if told.live else "-"
     gap = sure = "-"
     gates = ""
     if last is not None:
-        decision: Any = last.view(np.recarray)[0]
+        decision: Any = last[0]
         if decision.side:
             gap, sure = _signed(float(decision.gap)), _number(float(decision.confidence), ".2f")
         gates = ", ".join(name.lower().replace("_", " ") for name in gate_names(int(decision.gates)))

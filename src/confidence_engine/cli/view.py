@@ -13,8 +13,6 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
-import numpy as np
-
 from confidence_engine.cli.show import note
 from confidence_engine.domain.decision import DECISION, GATE_ORDER_WORKING, GATE_POSITION_OPEN
 from confidence_engine.domain.event import FILL, LIQUIDATION
@@ -77,11 +75,13 @@ class Lines:
 
     def saw(self, agent: Agent, moments: Sequence[Moment], made: Sequence[Stretch], took_s: float) -> None:
         """As the port says."""
+        import numpy as np
+
         del moments, took_s
         for stretch in made:
             for row in stretch.rows:
                 if row.kind == kinds.ENTRY:
-                    told = fill_words(np.frombuffer(row.body, ENTRY)[0], self._symbols)
+                    told = _fill_words(np.frombuffer(row.body, ENTRY)[0], self._symbols)
                     if told is not None:
                         note(told)
         if agent.now_ns // DAY_NS != self._day:
@@ -95,7 +95,7 @@ class Lines:
         """Nothing to be woken for."""
 
 
-def fill_words(entry: np.void, symbols: Sequence[str]) -> str | None:
+def _fill_words(entry: Any, symbols: Sequence[str]) -> str | None:
     """A fill in a line; None for what is none."""
     if entry["kind"] not in (FILL, LIQUIDATION):
         return None
@@ -115,7 +115,7 @@ class View:
 
         self._agent, self._speed, self._console = agent, speed, console
         self._symbols = [one.symbol for one in agent.cast.instruments]
-        self._last: dict[int, np.ndarray] = {}
+        self._last: dict[int, Any] = {}
         self._told: dict[int, str] = {}
         self._said: deque[tuple[int, str, bool]] = deque(maxlen=_KEPT)
         self._took: deque[float] = deque(maxlen=2000)
@@ -137,6 +137,8 @@ class View:
 
     def saw(self, agent: Agent, moments: Sequence[Moment], made: Sequence[Stretch], took_s: float) -> None:
         """As the port says."""
+        import numpy as np
+
         del agent, moments
         self._took.append(took_s)
         for stretch in made:
@@ -144,7 +146,7 @@ class View:
                 if row.kind == kinds.DECISION:
                     self._decided(np.frombuffer(row.body, DECISION))
                 elif row.kind == kinds.ENTRY:
-                    told = fill_words(np.frombuffer(row.body, ENTRY)[0], self._symbols)
+                    told = _fill_words(np.frombuffer(row.body, ENTRY)[0], self._symbols)
                     if told is not None:
                         self._said.append((row.ts_ns, told.partition(" ")[2].partition(" fee=")[0], True))
         if time.monotonic() >= self._next:
@@ -163,7 +165,9 @@ class View:
 
         return panel(self._agent, self._speed, self._last, list(self._said), self._pace(), width, height)
 
-    def _decided(self, row: np.ndarray) -> None:
+    def _decided(self, row: Any) -> None:
+        import numpy as np
+
         self._last[int(row["asset"][0])] = row
         if row["side"][0] != 0 and row["strength"][0] > 0.0 and not int(row["gates"][0]) & _OF_COURSE:
             from confidence_engine.cli.panel import decision_words
@@ -176,6 +180,8 @@ class View:
 
     def _pace(self) -> tuple[float, float, float]:
         """(median and 99th percentile of a batch, ms; events a second), NaN where there is none yet."""
+        import numpy as np
+
         now, steps = time.monotonic(), int(self._agent.state.head[0].steps)
         if now - self._since >= _IDLE_S:
             self._rate = (steps - self._steps) / (now - self._since)
