@@ -39,7 +39,8 @@ NAMED = {
     "clock": (faults.Params(clock_jumps_a_day=1.0), {CLOCK}),
 }
 """A fault alone, and the causes by which it may be named; a feed that dies takes its documents with it."""
-FAST = {"late", "revised"}
+FAST = {"late"}
+"""The others nightly; the command's test has revised bars."""
 
 
 def differences(found: Parity) -> Counter[str]:
@@ -72,8 +73,8 @@ def test_a_run_without_faults_is_its_replay(clean: Place) -> None:
     found = paired.compared(clean)
     assert found.equal
     assert found.run_hash == found.replay_hash
-    assert found.decisions > 1000
-    assert found.trades > 3
+    assert found.decisions > 500
+    assert found.trades > 2
     assert not found.edits
 
 
@@ -172,6 +173,7 @@ def test_a_changed_decision_is_unexplained(clean: Place, tmp_path: Path) -> None
     assert not found.equal
 
 
+@pytest.mark.nightly
 def test_other_code_is_no_excuse_for_a_changed_journal(
     clean: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
