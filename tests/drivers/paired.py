@@ -1,6 +1,6 @@
 """A short paper run on the small world, through a feed with faults, and the parity of it.
 
-Four days are decided after two days of warm-up. Nothing here is a test.
+Three days are decided after a day of warm-up. Nothing here is a test.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ from confidence_engine.text.cues import CueReader
 
 __all__ = ["BEGIN_NS", "END_NS", "WINDOW", "begun", "compared", "config", "lived", "sources"]
 
-BEGIN_NS, END_NS = parse_time("2025-01-08"), parse_time("2025-01-12")
-WINDOW = Window(BEGIN_NS - 2 * DAY_NS, BEGIN_NS, END_NS)
+BEGIN_NS, END_NS = parse_time("2025-01-08"), parse_time("2025-01-11")
+WINDOW = Window(BEGIN_NS - DAY_NS, BEGIN_NS, END_NS)
 
 
 @functools.cache
@@ -48,10 +48,13 @@ def begun(folder: Path) -> Agent:
     return start(place_of(folder, "simulated"), cast, clock=lambda: 1, feed={"feed": "store"}, reserve=0)
 
 
-def lived(folder: Path, params: faults.Params, seed: int = 1, size: int = 64) -> tuple[Place, list[faults.Fault]]:
+def lived(
+    folder: Path, params: faults.Params, seed: int = 1, size: int = 64, end_ns: int = END_NS
+) -> tuple[Place, list[faults.Fault]]:  # fmt: skip
     """(place of a run through a feed with faults, the truth about them)."""
     agent = begun(folder)
-    coming, truth = faults.spoil(deliveries(sources(), config().timing, WINDOW), params, seed)
+    window = WINDOW._replace(end_ns=end_ns)
+    coming, truth = faults.spoil(deliveries(sources(), config().timing, window), params, seed)
     while some := list(itertools.islice(coming, size)):
         agent.take(some)
     agent.stop("end of the feed")

@@ -7,6 +7,7 @@ import shutil
 from collections import Counter
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 import sqlalchemy as sa
@@ -38,7 +39,8 @@ NAMED = {
     "clock": (faults.Params(clock_jumps_a_day=1.0), {CLOCK}),
 }
 """A fault alone, and the causes by which it may be named; a feed that dies takes its documents with it."""
-FAST = {"late", "revised"}
+FAST = {"late"}
+"""The others nightly; the command's test has revised bars."""
 
 
 def differences(found: Parity) -> Counter[str]:
@@ -71,8 +73,8 @@ def test_a_run_without_faults_is_its_replay(clean: Place) -> None:
     found = paired.compared(clean)
     assert found.equal
     assert found.run_hash == found.replay_hash
-    assert found.decisions > 1000
-    assert found.trades > 3
+    assert found.decisions > 500
+    assert found.trades > 2
     assert not found.edits
 
 
@@ -94,7 +96,8 @@ def test_a_fault_is_named_as_what_it_was(tmp_path: Path, name: str) -> None:
     assert len(near) == len(found.differing)
     if name == "clock":
         assert {kind for kind, _, _ in near} == {CLOCK}
-        assert min(stamp for _, _, stamp in near) in {stamp for _, _, stamp in done}
+        held = [(one.known_ns, one.came_ns + HOUR_NS) for one in truth]
+        assert all(any(begin <= stamp <= end for begin, end in held) for _, _, stamp in near)
     else:
         assert set(near) <= done
 
@@ -144,7 +147,8 @@ def test_a_command_is_a_cause(tmp_path: Path) -> None:
 def test_another_config_is_a_cause(clean: Place) -> None:
     config = paired.config()
     kernel = config.kernel._replace(exits=config.kernel.exits._replace(stop_atr=config.kernel.exits.stop_atr * 2))
-    found = paired.compared(clean, config._replace(kernel=kernel, hash="another"))
+    found = paired.compared(clean, msgspec.structs.replace(config, kernel=kernel))
+    assert found.run_hash != found.replay_hash
     assert set(differences(found)) == {PARAMS}
     assert any(one.what == TRADE for one in found.differing)
 
@@ -172,6 +176,7 @@ def test_a_changed_decision_is_unexplained(clean: Place, tmp_path: Path) -> None
     assert not found.equal
 
 
+@pytest.mark.nightly
 def test_other_code_is_no_excuse_for_a_changed_journal(
     clean: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

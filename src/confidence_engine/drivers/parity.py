@@ -21,7 +21,7 @@ import numpy as np
 
 from confidence_engine.config import Config
 from confidence_engine.domain.errors import ConfidenceError, DataMissing, UsageError
-from confidence_engine.domain.event import NO_ASSET
+from confidence_engine.domain.event import EVENT, NO_ASSET
 from confidence_engine.domain.instrument import Instrument
 from confidence_engine.domain.ports import Reader as TextReader
 from confidence_engine.domain.units import DAY_NS
@@ -32,6 +32,7 @@ from confidence_engine.drivers.restep import told_moments
 from confidence_engine.drivers.rungs import Judged, Key, Once, Said, Trade, replayed, said_of
 from confidence_engine.drivers.scribe import program
 from confidence_engine.drivers.sources import Sources
+from confidence_engine.feeds import timing
 from confidence_engine.feeds.assemble import Window
 from confidence_engine.feeds.clean import BAR_ROW
 from confidence_engine.feeds.delivery import Moment
@@ -123,7 +124,8 @@ def parity(
         if given is not None and given.hash != ran.config.hash:
             first = replayed(given, sources, Once(read_for(given)), window)
             rungs = [Rung("", first), rungs[0]._replace(cause=PARAMS), *rungs[1:]]
-        found = list(_Comparison(rungs, ran.said, edits, sources.instruments, lambda: _residue(reader, ran)).all())
+        told = rungs, ran.said, edits, sources.instruments, ran.config.timing
+        found = list(_Comparison(*told, lambda: _residue(reader, ran)).all())
         both = [rungs[0].said, ran.said]
         return Parity(
             genesis.agent, str(reader.uuid), ran.epoch.feed, genesis.synthetic, sources.instruments, window,
@@ -143,9 +145,8 @@ def _ran(reader: Reader, epoch: Epoch) -> _Ran:
     last = None if epoch.end is None else epoch.end[1]
     told = reader.records(kinds.DELIVERY, kinds.DOCUMENT, kinds.COMMAND, first=epoch.record, end=last)
     moments = list(told_moments(told))
-    first = next(reader.records(kinds.DELIVERY, first=epoch.record), None)
-    if first is None or first.event > 0:
-        what = "its first deliveries are retired" if first is not None else "it holds no deliveries"
+    if not moments or _retired(reader):
+        what = "its beginning is retired" if moments else "it holds no deliveries"
         raise DataMissing(f"{reader.place.folder}: {what}, so there is nothing to compare with a replay")
     leads: dict[int, str] = {}
     for one in reader.records(kinds.DOCUMENT, first=epoch.record, end=last):
@@ -155,6 +156,12 @@ def _ran(reader: Reader, epoch: Epoch) -> _Ran:
     rows = [reader.rows(kind, epoch.record, last) for kind in (kinds.DECISION, kinds.ENTRY, kinds.INTENT)]
     end_ns = max(one.at_ns for one in moments) + 1
     return _Ran(epoch, epoch.config(reader), moments, said_of(rows[0], rows[1], rows[2], leads), end_ns)
+
+
+def _retired(reader: Reader) -> bool:
+    """Whether its first events are no longer there."""
+    first = next((one for one in reader.blocks() if one.events), None)
+    return first is not None and len(reader.read(first)) < first.events * EVENT.itemsize
 
 
 def _aligned(sources: Sources, epoch: Epoch) -> Sources:
@@ -179,9 +186,9 @@ class _Comparison:
 
     def __init__(
         self, rungs: Sequence[Rung], run: Said, edits: Sequence[Edit], instruments: tuple[Instrument, ...],
-        residue: Callable[[], str],
+        clock: timing.Params, residue: Callable[[], str],
     ) -> None:  # fmt: skip
-        self._rungs, self._run, self._residue = rungs, run, functools.cache(residue)
+        self._rungs, self._run, self._clock, self._residue = rungs, run, clock, functools.cache(residue)
         about: dict[str, frozenset[str]] = {}
         for one in rungs:
             for name, names in one.said.about.items():
@@ -193,7 +200,7 @@ class _Comparison:
     def all(self) -> Iterator[Differing]:
         """Decisions, then trades, each by time; then what of the bytes is left."""
         decisions = [rung.said.decisions for rung in self._rungs]
-        moved = _moved(decisions[0], self._run.decisions)
+        moved = _moved(decisions[0], self._run.decisions, self._clock)
         found = [*self._of(DECISION, decisions, self._run.decisions, moved)]
         found += self._of(TRADE, [rung.said.trades for rung in self._rungs], self._run.trades, moved)
         yield from found
@@ -227,7 +234,9 @@ class _Comparison:
         some = self._edits.get(cause, [])
         before = some[: bisect.bisect_right(some, until_ns, key=lambda one: one[0].at_ns)]
         mine = next((one for one, about in reversed(before) if about is None or asset in about), None)
-        return mine or (before[-1][0] if before else None)
+        if mine is None and some:  # a clock that is behind lets it come later than what it did
+            mine = (before[-1] if before else some[0])[0]
+        return mine
 
 
 def _settled_at(rungs: Sequence[Rung], tellings: Sequence[Any]) -> str:
@@ -253,18 +262,26 @@ def _until(key: Key, other: Key, replay: Any, run: Any) -> int:
     return min(key[1], other[1])
 
 
-def _moved(replay: Mapping[Key, Judged], run: Mapping[Key, Judged]) -> dict[Key, Key]:
-    """Decisions of the replay alone, each with the nearest of the run alone that is of its asset, story and side."""
+def _moved(replay: Mapping[Key, Judged], run: Mapping[Key, Judged], clock: timing.Params) -> dict[Key, Key]:
+    """Decisions of the replay alone, each with the nearest of the run alone that is of its asset, story and side.
+
+    Only what was decided upon evidence moves with it; on the grid nothing does.
+    """
     waiting: dict[tuple[int, str, int], list[Key]] = defaultdict(list)
     for key in sorted(run.keys() - replay.keys()):
-        waiting[key[0], run[key].story, run[key].act[0]].append(key)
+        if not _on_grid(key, clock):
+            waiting[key[0], run[key].story, run[key].act[0]].append(key)
     found: dict[Key, Key] = {}
     for key in sorted(replay.keys() - run.keys()):
         one = replay[key]
-        mine = waiting.get((key[0], one.story, one.act[0]), []) if one.story else []
+        mine = waiting.get((key[0], one.story, one.act[0]), []) if one.story and not _on_grid(key, clock) else []
         if mine:
             at = bisect.bisect(mine, key)
             near = min((k for k in (at - 1, at) if 0 <= k < len(mine)), key=lambda k: abs(mine[k][1] - key[1]))
             if abs(mine[near][1] - key[1]) <= DAY_NS:
                 found[key] = mine.pop(near)
     return found
+
+
+def _on_grid(key: Key, clock: timing.Params) -> bool:
+    return (key[1] - clock.settle_ns) % clock.grid_ns == 0
