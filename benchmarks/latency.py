@@ -40,15 +40,20 @@ from confidence_engine.journal.reader import place_of  # noqa: E402
 
 ASSETS: Final = (1, 50, 128)
 PARTS: Final = ("disk", "latency", "sustained", "stages", "restart")
+SUSTAINED: Final = {
+    "one by one": (False, False, 15_000), "a close at once": (False, True, 60_000),
+    "trading all the time": (True, False, 8_000),
+}  # fmt: skip
 BATCH: Final = 64
 """Moments that one commit may hold: the default of [live] batch."""
 
 
 class Took(NamedTuple):
-    """Seconds that each moment took, and whether an order came of its batch."""
+    """Seconds that each moment took, whether an order came of its batch, and CPU seconds of each batch."""
 
     seconds: list[float]
     ordered: list[bool]
+    cpu: list[float]
 
 
 def orders(made: list[Stretch]) -> int:
@@ -58,18 +63,19 @@ def orders(made: list[Stretch]) -> int:
 
 def idle(agent: Agent, coming: Iterator[Moment], count: int) -> Took:
     """One moment at a time, the next when the last is done."""
-    took = Took([], [])
+    took = Took([], [], [])
     for moment in itertools.islice(coming, count):
-        began = time.perf_counter()
+        began, cpu = time.perf_counter(), time.thread_time()
         made = agent.take([moment])
         took.seconds.append(time.perf_counter() - began)
+        took.cpu.append(time.thread_time() - cpu)
         took.ordered.append(orders(made) > 0)
     return took
 
 
 def paced(agent: Agent, coming: Iterator[Moment], count: int, rate: float) -> Took:
     """Moments at their times on the wall, `rate` a second; together where more than one has come."""
-    waiting, took = list(itertools.islice(coming, count)), Took([], [])
+    waiting, took = list(itertools.islice(coming, count)), Took([], [], [])
     began, at = time.perf_counter() + 0.01, 0
     while at < len(waiting):
         now = time.perf_counter()
@@ -78,8 +84,10 @@ def paced(agent: Agent, coming: Iterator[Moment], count: int, rate: float) -> To
                 time.sleep(wait - 2e-4)  # the rest is spun: how well the system sleeps is not the question
             continue
         end = min(at + BATCH, len(waiting), int((now - began) * rate) + 1)
+        cpu = time.thread_time()
         made = agent.take(waiting[at:end])
         done = time.perf_counter()
+        took.cpu.append(time.thread_time() - cpu)
         took.seconds.extend(done - began - k / rate for k in range(at, end))
         took.ordered.extend([orders(made) > 0] * (end - at))
         at = end
@@ -96,7 +104,8 @@ def spread(seconds: np.ndarray) -> str:
 def latency(folder: Path, count: int) -> None:
     """The table of latencies."""
     heads = "".join(f" {one:>8}" for one in ("p50", "p99", "p99.9", "worst"))
-    print(f"{'event in to order out, us':<34}{heads}   {'with orders p50':>15} {'p99':>8} {'moments':>8}")
+    print(f"{'event in to order out, us':<34}{heads} {'CPU p50':>8} {'p99':>6}   {'with orders p50':>15} {'p99':>8} "
+          f"{'moments':>8}")  # fmt: skip
     for full, assets in itertools.product((False, True), ASSETS):
         fed = feeding(folder / f"world{assets}", assets, days_for(assets, 2 * count))
         agent, coming = warm(fed, place_of(folder / f"l{full:d}{assets}", "bench"), full)
@@ -106,7 +115,9 @@ def latency(folder: Path, count: int) -> None:
             label = f"{'FULL' if full else 'NORMAL'}, {assets} assets, {name}"
             mine = seconds[ordered]
             said = [f"{1e6 * one:,.0f}" for one in np.quantile(mine, (0.5, 0.99))] if len(mine) else ["-", "-"]
-            print(f"{label:<34}{spread(seconds)}   {said[0]:>15} {said[1]:>8} {len(mine):>8}", flush=True)
+            cpu = [f"{1e6 * one:,.0f}" for one in np.quantile(took.cpu, (0.5, 0.99))]
+            print(f"{label:<34}{spread(seconds)} {cpu[0]:>8} {cpu[1]:>6}   {said[0]:>15} {said[1]:>8} {len(mine):>8}",
+                  flush=True)  # fmt: skip
         agent.journal.abandon()
 
 
@@ -116,15 +127,15 @@ def resident() -> float:
     return pages * 4096 / 1024**2
 
 
-def sustained(folder: Path, seconds: float) -> None:
+def sustained(folder: Path, seconds: float, only: list[str]) -> None:
     """Events and orders a second, and the memory on the way."""
     print(f"{'sustained, 50 assets, NORMAL':<34} {'events/s':>9} {'orders/s':>9} {'moments/s':>9}   resident MiB")
-    for busy in (False, True):
-        rate = 4_000 if busy else 25_000  # events a second that a world is made for
+    for name in only:
+        busy, together, rate = SUSTAINED[name]  # rate: events a second that the world is made for
         fed = feeding(folder / f"long{busy:d}", 50, min(days_for(50, int(seconds * rate)), 1000), busy)
-        agent, coming = warm(fed, place_of(folder / f"s{busy:d}", "bench"), False)
+        agent, coming = warm(fed, place_of(folder / f"s{busy:d}{together:d}", "bench"), False, together)
         gc.collect()
-        print(f"{'trades all the time' if busy else 'as configured':<34} {told(agent, coming, seconds)}", flush=True)
+        print(f"{name:<34} {told(agent, coming, seconds)}", flush=True)
         agent.journal.abandon()
 
 
@@ -137,7 +148,8 @@ def told(agent: Agent, coming: Iterator[Moment], seconds: float) -> str:
         if ran >= seconds * (len(memory) + 1) / 6:
             memory.append(resident())
         if not (some := list(itertools.islice(coming, BATCH))):
-            raise SystemExit("the world ended before the time did")
+            print(f"the world ended after {ran:.1f} s", file=sys.stderr)
+            break
         sent += orders(agent.take(some))
         moments += len(some)
     ran = time.perf_counter() - began
@@ -164,7 +176,7 @@ def stages(folder: Path, count: int) -> None:
     print(f"{'together':<34}" + "".join(f" {sum(one):>20.1f}" for one in columns), flush=True)
 
 
-def run(parts: list[str], folder: Path, moments: int, seconds: float) -> None:
+def run(parts: list[str], folder: Path, moments: int, seconds: float, load: list[str] | None) -> None:
     """The parts asked for, with the disk's own figure before and after."""
     if "disk" in parts:
         print(f"{'ms':<44} {'p50':>8} {'p99':>8}")
@@ -172,7 +184,7 @@ def run(parts: list[str], folder: Path, moments: int, seconds: float) -> None:
     if "latency" in parts:
         latency(folder, moments)
     if "sustained" in parts:
-        sustained(folder, seconds)
+        sustained(folder, seconds, load or list(SUSTAINED))
     if "stages" in parts:
         stages(folder, moments)
     if "restart" in parts:
@@ -187,11 +199,12 @@ def main() -> None:
     parser.add_argument("--only", action="append", choices=PARTS, help="this part; without it all")
     parser.add_argument("--moments", type=int, default=4000, help="of each line of latency, and of the stages")
     parser.add_argument("--seconds", type=float, default=20.0, help="of each line of what is sustained")
+    parser.add_argument("--load", action="append", choices=SUSTAINED, help="of what is sustained; without it all")
     parser.add_argument("--folder", type=Path, help="on the disk to be measured; a temporary one unless told")
     asked = parser.parse_args()
     folder = Path(tempfile.mkdtemp(prefix="latency-", dir=asked.folder))
     try:
-        run(asked.only or list(PARTS), folder, asked.moments, asked.seconds)
+        run(asked.only or list(PARTS), folder, asked.moments, asked.seconds, asked.load)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 

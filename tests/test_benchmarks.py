@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import importlib
+import itertools
 import os
 import re
 import shutil
@@ -14,10 +15,15 @@ from typing import Any
 
 import numpy as np
 import pytest
-from benchmarks import by_eye, peers
+from benchmarks import by_eye, latency, peers
+from benchmarks.live.feeding import feeding, trickle, warm
+from benchmarks.live.stages import STAGES, staged
 
 from confidence_engine.domain.units import parse_time
+from confidence_engine.drivers.feed import deliveries
 from confidence_engine.feeds.world import generate
+from confidence_engine.journal.reader import place_of
+from confidence_engine.journal.verify import verify
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -138,3 +144,32 @@ def test_our_own_row_does_the_common_work(tmp_path: Path, monkeypatch: pytest.Mo
     assert found[0] == found[1] == found[2]
     assert found[0][1] == pytest.approx(equity, abs=1.0)
     assert abs(equity - work.CASH) > 20.0
+
+
+def test_latency_times_every_moment_and_each_stage_once(tmp_path: Path) -> None:
+    """A delivery a moment, none lost; what the stages took is what the whole took, and nothing stays patched."""
+    fed, place = feeding(tmp_path, 2, 4), place_of(tmp_path, "bench")
+    whole = list(deliveries(fed.sources, fed.cast.config.timing, fed.cast.window))
+    apart = list(trickle(iter(whole)))
+    assert [len(one.said) for one in apart] == [1] * (len(apart) - 1) + [0]
+    assert all(a.at_ns < b.at_ns for a, b in itertools.pairwise(apart))
+    said = [(one.kind, one.key) for moment in apart for one in moment.said]
+    assert said == [(one.kind, one.key) for moment in whole for one in moment.said]
+    agent, coming = warm(fed, place, False)
+    took = latency.idle(agent, coming, 20)
+    began = len(took.seconds)
+    assert (began, len(took.ordered)) == (20, 20)
+    assert 0.0 < sum(took.cpu) < sum(took.seconds) * 1.1
+    queued = latency.paced(agent, coming, 100, 1e5)  # more than can be taken one by one: it waits, and that counts
+    assert len(queued.seconds) == 100
+    assert len(queued.cpu) < 100
+    assert min(queued.seconds) > 0.0
+    before = type(agent).take
+    with staged() as spent:
+        many = latency.idle(agent, coming, 50)
+    assert type(agent).take is before
+    assert set(spent) == {name for name, _ in STAGES}
+    assert sum(spent.values()) == pytest.approx(sum(many.seconds), rel=0.2)
+    assert spent["rows into the database"] > 0.0
+    agent.journal.close()
+    assert verify(place).sound

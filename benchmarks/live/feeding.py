@@ -83,9 +83,10 @@ class Feeding(NamedTuple):
     cast: Cast
     sources: Sources
 
-    def moments(self) -> Iterator[Moment]:
-        """All there is, one delivery a moment."""
-        return trickle(deliveries(self.sources, self.cast.config.timing, self.cast.window))
+    def moments(self, together: bool = False) -> Iterator[Moment]:
+        """All there is, one delivery a moment, or `together` what the world says at one time."""
+        said = deliveries(self.sources, self.cast.config.timing, self.cast.window)
+        return said if together else trickle(said)
 
 
 def days_for(assets: int, events: int) -> int:
@@ -122,10 +123,10 @@ def trickle(source: Iterator[Moment]) -> Iterator[Moment]:
             yield Moment(last, (one._replace(at_ns=last),))
 
 
-def warm(fed: Feeding, place: Place, full: bool) -> tuple[Agent, Iterator[Moment]]:
+def warm(fed: Feeding, place: Place, full: bool, together: bool = False) -> tuple[Agent, Iterator[Moment]]:
     """A new agent that has heard the warm-up and half a day, and what comes next."""
     agent = start(place, fed.cast, clock=time.time_ns, full=full, reserve=0)
-    coming, until = fed.moments(), fed.cast.window.start_ns + DAY_NS // 2
+    coming, until = fed.moments(together), fed.cast.window.start_ns + DAY_NS // 2
     while agent.now_ns < until:
         agent.take(list(itertools.islice(coming, _BULK)))
     return agent, coming

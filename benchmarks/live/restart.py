@@ -15,7 +15,10 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from benchmarks.live.feeding import Feeding
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 ASSETS: Final = 50
@@ -59,10 +62,10 @@ def _work(folder: Path, seconds: float, every: float) -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-def _fed(folder: Path, seconds: float):  # type: ignore[no-untyped-def]
+def _fed(folder: Path, seconds: float) -> Feeding:
     from benchmarks.live.feeding import days_for, feeding
 
-    return feeding(folder / "world", ASSETS, min(days_for(ASSETS, int(seconds * 25_000)), 1000))
+    return feeding(folder / "world", ASSETS, min(days_for(ASSETS, int(seconds * 15_000)), 1000))
 
 
 def _again(folder: Path, seconds: float) -> None:

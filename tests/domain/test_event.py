@@ -134,3 +134,26 @@ def test_what_a_feed_did_is_read_back_and_every_code_has_a_name() -> None:
     assert ev.FEED_NAMES == {
         1: "STALE", 2: "GAP", 3: "BACK", 4: "DUPLICATE", 5: "LATE", 6: "REVISED", 7: "CLOCK", 8: "UNSOUND",
     }  # fmt: skip
+
+
+def test_a_few_bars_are_the_bars_of_the_columns() -> None:
+    close, marks = np.array([10, 20]), (ev.ADJUSTED, 0)
+    columns = tuple(np.array([k + 0.5, np.nan]) for k in range(5))
+    wide = ev.bar_events(close, np.array([25, 25]), 3, 0, columns)
+    wide["marks"] = marks
+    rows = [
+        (at, 3, mark, tuple(c[k] for c in columns)) for k, (at, mark) in enumerate(zip((10, 20), marks, strict=True))
+    ]
+    assert ev.few_bars(25, rows).tobytes() == wide.tobytes()
+
+
+def test_joined_is_the_parts_end_to_end_in_memory_of_its_own() -> None:
+    parts = [ev.timer_events(np.arange(n) + 1, True) for n in (2, 0, 3)]
+    whole = ev.joined(parts)
+    assert whole.dtype == ev.EVENT
+    assert whole.tobytes() == np.concatenate(parts).tobytes()
+    whole["marks"] = ev.BACKFILL
+    assert not any(one["marks"].any() for one in parts)
+    for nothing in ([], [parts[1]]):
+        assert len(ev.joined(nothing)) == 0
+        assert ev.joined(nothing).dtype == ev.EVENT

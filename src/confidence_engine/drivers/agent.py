@@ -125,8 +125,12 @@ class Agent:
         return {"judged": int(head.judged), "degraded": int(head.degraded), "refusals": refusals}
 
     def checkpoint(self) -> None:
-        """Keep a rolling snapshot, so that the next start has little to step again. Raises OSError."""
+        """Anchor and keep a rolling snapshot, so that the next start has little to read and to step again.
+
+        Raises OSError and JournalUnwritable.
+        """
         at = self._place()
+        self.journal.anchor()  # a start reads again all that came after the anchor
         keep(self.journal.place, self.journal.disk, at, self._snapshot(), self._turn)
         self._turn += 1
 
