@@ -75,8 +75,8 @@ def paper(
         pulse.write(agent)
     finally:
         agent.journal.abandon()
+    found = _shadowed(place)
     project(home(ctx), database(ctx))
-    found = _shadowed(ctx, place)
     payload = {"agent": loaded.agent.name, "ended": why, "equity": float(agent.state.head[0].equity)}
     payload |= {"begun": float(agent.state.head[0].start_equity)}
     payload |= {"events": int(agent.state.head[0].steps), "synthetic": heard.sources.synthetic}
@@ -199,14 +199,20 @@ def _tables(ctx: typer.Context) -> Callable[[], Awaitable[None]]:
     return beside
 
 
-def _shadowed(ctx: typer.Context, place: Place) -> Shadowed:
-    """The run's own shadow; one that differs is an incident."""
+def _shadowed(place: Place) -> Shadowed:
+    """The run's own shadow; one that differs is an incident, on record where the record still takes it."""
     from confidence_engine.cli.warm import told_when_slow
-    from confidence_engine.drivers.shadow import shadow
+    from confidence_engine.domain.errors import ConfidenceError
+    from confidence_engine.drivers.shadow import record_incident, shadow
 
-    del ctx
     with told_when_slow("stepping the journal again", "stepping"):
-        return shadow(place)
+        found = shadow(place)
+    if not found.equal:
+        try:
+            record_incident(place, found)
+        except ConfidenceError as error:
+            note(f"the incident is not on record: {error}")
+    return found
 
 
 def _page(payload: dict[str, Any], found: Shadowed, agent: Agent) -> Any:

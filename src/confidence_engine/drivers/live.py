@@ -76,7 +76,7 @@ class Live:
         """What has come: at least one moment, or nothing where the loop was woken to stop; None at the feed's end."""
         commands = self._commands()
         if commands:
-            return [Moment(max(self.feed.now_ns(), self.agent.now_ns), (), tuple(commands))]
+            return [Moment(self._now_ns(), (), tuple(commands))]
         coming = asyncio.ensure_future(self.feed.next(self.agent.intake.due_ns))
         waking = asyncio.ensure_future(self._wake.wait())
         try:
@@ -89,7 +89,7 @@ class Live:
         if not coming.done():
             coming.cancel()
             await asyncio.wait({coming})
-            return [Moment(max(self.feed.now_ns(), self.agent.now_ns), (), tuple(commands))] if commands else []
+            return [Moment(self._now_ns(), (), tuple(commands))] if commands else []
         first = coming.result()
         if first is None:
             return None
@@ -97,6 +97,10 @@ class Live:
         while len(batch) < self._params.batch and (more := self.feed.ready()) is not None:
             batch.append(more)
         return batch
+
+    def _now_ns(self) -> int:
+        """When a command is obeyed: now by the feed's clock, and never before anything that was known."""
+        return max(self.feed.now_ns(), self.agent.now_ns, self.agent.cast.window.load_ns)
 
     def _commands(self) -> list[Command]:
         """The operator's, looked for now and then only: a folder is slower than a queue."""
@@ -130,7 +134,6 @@ class Live:
     def _end(self, why: str) -> None:
         """Give up what still works of entries where the config says so, then seal, anchor and close."""
         if self._params.on_stop == "cancel" and self.agent.works_on_entries():
-            now = max(self.feed.now_ns(), self.agent.now_ns)
             command = Command(str(uuid.uuid4()), "stand down", "the program", why, time.time_ns())
-            self.agent.take([Moment(now, (), (command,))])
+            self.agent.take([Moment(self._now_ns(), (), (command,))])
         self.agent.stop(why)

@@ -30,6 +30,7 @@ from confidence_engine.drivers.snapshot import restore
 from confidence_engine.drivers.stretch import Stretch, stretches
 from confidence_engine.feeds.calendar import sessions
 from confidence_engine.journal import kinds
+from confidence_engine.journal.log import reopen
 from confidence_engine.journal.reader import Place, Reader
 from confidence_engine.journal.retire import snapshot
 from confidence_engine.journal.retired import Sealed, seals
@@ -37,7 +38,7 @@ from confidence_engine.journal.verify import verify
 from confidence_engine.kernel.out import new_out
 from confidence_engine.kernel.state import state_hash
 
-__all__ = ["SAID", "Shadowed", "shadow"]
+__all__ = ["SAID", "Shadowed", "record_incident", "shadow"]
 
 SAID: Final = (ACK, REJECT, CANCELLED, FILL, ADL, LIQUIDATION)
 """Kinds that a venue says; all others were stored."""
@@ -94,6 +95,17 @@ def shadow(place: Place, read_for: ReaderFor | None = None, since: int = 0, unti
         )  # fmt: skip
     finally:
         reader.close()
+
+
+def record_incident(place: Place, found: Shadowed) -> None:
+    """Put a difference into the journal that has it. Raises JournalDamaged and JournalUnwritable."""
+    journal = reopen(place, reserve=0)
+    try:
+        told = {"what": "shadow", "difference": str(found.difference), "cause": found.cause}
+        journal.put(kinds.INCIDENT, journal.next_event - 1, journal.clock(), payload=told)
+        journal.anchor()
+    finally:
+        journal.abandon()
 
 
 class _Told:

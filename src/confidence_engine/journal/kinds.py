@@ -11,22 +11,22 @@ from typing import Final
 
 __all__ = [
     "CHECKPOINT", "COMMAND", "DECISION", "DELIVERY", "DOCUMENT", "ENDED", "ENTRY", "EQUITY", "GENESIS", "HEARTBEAT",
-    "INSTRUMENT", "INTENT", "KIND_NAMES", "LESSON", "MARKED", "PARAMS", "RECOVERED", "RESUMED", "RETIRED", "ROWS",
-    "STREAM", "UPGRADE", "VENUE",
+    "INCIDENT", "INSTRUMENT", "INTENT", "KIND_NAMES", "LESSON", "MARKED", "PARAMS", "RECOVERED", "RESUMED", "RETIRED",
+    "ROWS", "STREAM", "UPGRADE", "VENUE",
 ]  # fmt: skip
 
 GENESIS, PARAMS, INSTRUMENT, STREAM, UPGRADE = 1, 2, 3, 4, 5
 DOCUMENT, DELIVERY = 10, 11
 DECISION, INTENT, ENTRY, EQUITY, MARKED, LESSON = 20, 21, 22, 23, 24, 25
 COMMAND, VENUE, HEARTBEAT = 30, 31, 32
-CHECKPOINT, RETIRED, RECOVERED, ENDED, RESUMED = 40, 41, 42, 43, 44
+CHECKPOINT, RETIRED, RECOVERED, ENDED, RESUMED, INCIDENT = 40, 41, 42, 43, 44, 45
 
 KIND_NAMES: Final = {
     GENESIS: "genesis", PARAMS: "params", INSTRUMENT: "instrument", STREAM: "stream", UPGRADE: "upgrade",
     DOCUMENT: "document", DELIVERY: "delivery", DECISION: "decision", INTENT: "intent", ENTRY: "entry",
     EQUITY: "equity", MARKED: "marked", LESSON: "lesson", COMMAND: "command", VENUE: "venue", HEARTBEAT: "heartbeat",
     CHECKPOINT: "checkpoint", RETIRED: "retired", RECOVERED: "recovered", ENDED: "ended",
-    RESUMED: "resumed",
+    RESUMED: "resumed", INCIDENT: "incident",
 }  # fmt: skip
 
 ROWS: Final = {

@@ -28,7 +28,9 @@ __all__ = ["TOLD", "Projection"]
 _ROWS: Final[dict[int, Callable[[Carry, Sheet, Record, Any], None]]] = {
     kinds.DECISION: decided, kinds.INTENT: intended, kinds.ENTRY: entered, kinds.EQUITY: valued,
 }  # fmt: skip
-TOLD: Final = (*_ROWS, kinds.PARAMS, kinds.INSTRUMENT, kinds.COMMAND, kinds.RECOVERED, kinds.ENDED)
+TOLD: Final = (
+    *_ROWS, kinds.PARAMS, kinds.INSTRUMENT, kinds.COMMAND, kinds.RECOVERED, kinds.INCIDENT, kinds.ENDED,
+)  # fmt: skip
 """Kinds of records that make rows or change what later ones say."""
 
 

@@ -92,10 +92,13 @@ def _limit(limits: Limits, gate: str) -> float | None:
 
 
 def said(c: Carry, sheet: Sheet, record: Record) -> None:
-    """A COMMAND or what was RECOVERED."""
+    """A COMMAND, an INCIDENT or what was RECOVERED."""
     told = (record.payload or b"").decode()
     if record.kind == kinds.RECOVERED:
         name, severity, action = "RECOVERED", "critical", "the last blocks were taken out"
+        faulty(c, sheet)
+    elif record.kind == kinds.INCIDENT:
+        name, severity, action = "INCIDENT", "critical", "told, and the command ended with 1"
         faulty(c, sheet)
     else:
         name, severity, action = "COMMAND", "warning", "obeyed"
