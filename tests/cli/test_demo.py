@@ -1,4 +1,4 @@
-"""`confidence demo`: the whole pipeline, simulated and said to be, the same every time."""
+"""`confidence demo`: two agents on paper in a simulated world, one killed, all proved; one run serves all tests."""
 
 from __future__ import annotations
 
@@ -12,173 +12,176 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import polars as pl
 import pytest
-from tests.simulated import fill, world
+from tests.simulated import fill
 
 from confidence_engine.cli import app
 from confidence_engine.cli import demo as command
-from confidence_engine.config.simulated import VENUE
-from confidence_engine.domain.errors import DataRefused
+from confidence_engine.cli.demo_page import REPORT
+from confidence_engine.domain.errors import DataMissing
 from confidence_engine.domain.units import MINUTE_NS, parse_time
-from confidence_engine.feeds.store import Batch, Store
+from confidence_engine.feeds.store import Store
 from confidence_engine.journal import kinds
 from confidence_engine.journal.anchor import read_anchor
 from confidence_engine.journal.reader import Reader, place_of
-from confidence_engine.report import artefacts
 
-UNTIL = ("--until", "2025-01-25T00:00Z")
-HELD = ("agents", "config", "enhanced_trading.db", "home.json", "projector.lock")
-Shown = tuple[Path, dict[str, Any], str]
-SMALL = ("--days", "24", *UNTIL)
-
-
-@pytest.fixture(autouse=True, scope="module")
-def _quick() -> Iterator[None]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(artefacts, "chart", lambda picture, path: path.write_bytes(b"png"))
-        patch.setattr(command, "CONTROLS", 3)
-        yield
+WORLD = """
+inherits = "{below}"
+[world]
+assets = 2
+days = 12
+warmup = "4d"
+[events]
+events_a_day = 4.0
+"""
+BELOW = Path(command.__file__).parents[1] / "config/worlds/demo.toml"
 
 
-def demo(home: Path, *words: str) -> tuple[dict[str, Any], str]:
-    out, err = io.StringIO(), io.StringIO()
-    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-        code = app.main(["--home", str(home), "demo", *words, "--json"])
-    assert code == 0, err.getvalue()
-    assert out.getvalue().count("\n") == 1
-    found = json.loads(out.getvalue())
-    assert isinstance(found, dict)
-    return found, err.getvalue()
+class Shown:
+    """The home of a small demonstration that ended now, and what it said."""
+
+    def __init__(self, folder: Path) -> None:
+        self.home, world = folder / "home", folder / "small.toml"
+        world.write_text(WORLD.format(below=BELOW), "utf-8")
+        self.began_ns, out, err = time.time_ns(), io.StringIO(), io.StringIO()
+        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+            code = app.main(["--home", str(self.home), "demo", "--world", str(world), "--json"])
+        self.err = err.getvalue()
+        assert code == 0, self.err
+        assert out.getvalue().count("\n") == 1
+        self.told: dict[str, Any] = json.loads(out.getvalue())
+
+    def reader(self, name: str) -> Reader:
+        return Reader(place_of(self.home / "agents" / name, name))
 
 
 @pytest.fixture(scope="module")
-def shown(tmp_path_factory: pytest.TempPathFactory, _quick: None) -> Shown:
-    """A home with the small world's demo in it, what it said, and what it said beside; only to be looked at."""
-    home = tmp_path_factory.mktemp("demo")
-    return home, *demo(home, *SMALL)
+def shown(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shown]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(command, "LIVE_S", 5.0)
+        patch.setattr(command, "FURTHER", 0)
+        yield Shown(tmp_path_factory.mktemp("demo"))
 
 
-def test_twice_the_same_and_another_seed_is_another_world(tmp_path: Path, shown: Shown) -> None:
-    home, one, err = shown
-    shutil.copytree(home, tmp_path, dirs_exist_ok=True)
-    one = json.loads(json.dumps(one).replace(str(home), str(tmp_path)))
-    two, _ = demo(tmp_path, *SMALL)
-    other, told = demo(tmp_path, *SMALL, "--seed", "8")
-    assert "SIMULATED" in err
-    assert "held another world" not in err
-    assert "held another world (world of seed 7, 24 days to 2025-01-25T00:00:00Z); now it holds world of seed 8" in told
-    assert one["simulated"] is True
-    assert one["replay"]["synthetic"] is True
-    assert one["without_information"]["synthetic"] is True
-    for found in (one, two, other):
-        for told_of in (found["replay"], *found["agents"].values()):
-            told_of.pop("cpu_events_per_s", None)
-    assert one == two
-    assert one["folder"] != other["folder"]
-    for name in ("state_hash", "decisions_hash", "data_hash"):
-        assert one["replay"][name] != other["replay"][name]
-    runs = [path.name for path in (tmp_path / "runs").iterdir() if path.name.startswith("futures-")]
-    assert sorted(runs) == sorted(Path(found["folder"]).name for found in (one, other))
+def test_it_is_said_to_be_simulated_everywhere(shown: Shown) -> None:
+    assert shown.err.startswith("SIMULATED")
+    assert shown.told["simulated"] is True
+    for name in command.AGENTS:
+        assert shown.told["agents"][name]["synthetic"] is True
+        assert shown.reader(name).genesis().synthetic
 
 
-def test_the_control_is_a_range_of_draws(shown: Shown) -> None:
-    _, found, _ = shown
-    mute = found["without_information"]
-    assert mute["range_of"] == 3
-    for name in ("entries", "net_pnl_usd", "closed", "random_entry_percentile"):
-        one = mute[name]
-        assert one["n"] <= 3
-        assert one["lowest"] <= one["mean"] <= one["highest"]
-    assert mute["net_pnl_usd"]["lowest"] < mute["net_pnl_usd"]["highest"]
+def test_each_agent_is_proved_by_hash(shown: Shown) -> None:
+    hashes = set()
+    for name in command.AGENTS:
+        one, decisions = shown.told["agents"][name], shown.reader(name).rows(kinds.DECISION)
+        assert one["shadow"]["equal"] is True
+        assert one["decisions"] == len(decisions) > 0
+        assert one["entries"] == int((decisions["gates"] == 0).sum())
+        assert read_anchor(shown.home / "agents" / name / "anchor.json") is not None
+        hashes.add(one["shadow"]["state_hash"])
+    assert len(hashes) == 2
+    assert shown.told["failed"] == []
 
 
-def test_its_store_is_the_homes_own_and_real_rows_do_not_enter_it(tmp_path: Path, shown: Shown) -> None:
-    shutil.copytree(shown[0], tmp_path, dirs_exist_ok=True)
-    assert sorted(one.name for one in tmp_path.iterdir()) == [*HELD, "runs", "store"]
-    before = Store(tmp_path).data_hash()
-    real = Batch("bars", "r", "real", 0, VENUE, 5 * MINUTE_NS, rows=world().bars)
-    with pytest.raises(DataRefused, match="simulated data; real data needs a home of its own"):
-        Store(tmp_path).add(real)
-    demo(tmp_path, "--days", "25", *UNTIL)
-    assert Store(tmp_path).data_hash() != before
-    demo(tmp_path, *SMALL)
-    assert Store(tmp_path).data_hash() == before  # nothing of the longer world stayed
+def test_a_plain_replay_makes_the_same_decisions(shown: Shown) -> None:
+    found, futures = shown.told["replay"], shown.told["agents"]["futures"]
+    assert found["equal"] is True
+    assert found["decisions_hash"] == futures["shadow"]["decisions_hash"]
+    assert found["net_usd"] == pytest.approx(futures["net_usd"], abs=1e-6)
+
+
+def test_one_was_killed_in_the_middle_and_went_on(shown: Shown) -> None:
+    kill = shown.told["kill"]
+    assert kill["done"] is True
+    assert kill["pid"] != kill["again"]
+    assert f"kill -9 of the futures agent, process {kill['pid']}" in kill["told"]
+    assert len(list(shown.reader("futures").records(kinds.RESUMED))) == 1
+    assert not list(shown.reader("hybrid").records(kinds.RESUMED))
+
+
+def test_a_planted_leak_was_caught(shown: Shown) -> None:
+    leak = shown.told["leak"]
+    assert leak["planted"] is True
+    assert leak["caught"] is True
+    assert "could not be known before" in leak["told"]
+
+
+def test_confidence_stands_beside_the_truth(shown: Shown) -> None:
+    truth, null = shown.told["truth"], shown.told["without_information"]
+    assert truth["worlds"] == 1
+    assert sum(row["n"] for row in truth["table"]) == truth["confidence"]["n"] == truth["oracle"]["n"]
+    for row in truth["table"]:
+        assert row["low"] <= row["confidence"] <= row["high"]
+        assert 0.0 <= row["oracle"] <= 1.0
+    assert null["oracle"] is None
+    assert null["decisions_hash"] != truth["decisions_hash"]
+
+
+def test_what_it_explains_stands_in_the_journal(shown: Shown, capsys: pytest.CaptureFixture[str]) -> None:
+    found = shown.told["decisions"]
+    assert 1 <= len(found) <= 3
+    for one in found:
+        assert app.main(["--home", str(shown.home), "why", one["id"], "--json"]) == 0
+        why = json.loads(capsys.readouterr().out)
+        assert (why["symbol"], why["action"], why["evidence"]) == (one["symbol"], one["action"], one["evidence"])
+        assert [gate["why"] for gate in why["gates"]] == one["refused"]
+        assert why["proof"]["anchored"] is True
+
+
+def test_the_tables_hold_its_last_day(shown: Shown) -> None:
+    with contextlib.closing(sqlite3.connect(shown.home / "enhanced_trading.db")) as c:
+        rows = c.execute("SELECT agent_type, COUNT(*) FROM signal_logs GROUP BY agent_type").fetchall()
+        lately = c.execute("SELECT COUNT(*) FROM signal_logs WHERE timestamp > datetime('now', '-1 day')").fetchone()
+    assert dict(rows).keys() == {"hybrid", "futures"}
+    assert lately[0] > 0
+
+
+def test_spot_is_never_sold_short(shown: Shown) -> None:
+    assert (shown.reader("hybrid").rows(kinds.DECISION)["held_lots"] >= 0).all()
+
+
+def test_its_page_stands_alone_and_holds_the_figures(shown: Shown) -> None:
+    text = (shown.home / REPORT).read_text("utf-8")
+    assert shown.told["report"] == str(shown.home / REPORT)
+    assert "SYNTHETIC" in text
+    for word in ("<script", "src=", "href=", "http:", "https:", "@import", "url("):
+        assert word not in text
+    for name in command.AGENTS:
+        one = shown.told["agents"][name]
+        assert one["shadow"]["state_hash"][:24] in text
+        assert f"{one['equity']:,.2f}" in text
+    assert str(shown.told["kill"]["pid"]) in text
+    assert text.count("<polyline") == 2
+
+
+def test_a_world_ends_now_if_nothing_else_is_said(shown: Shown) -> None:
+    assert 0 <= shown.began_ns - parse_time(shown.told["world"]["end"]) < 6 * MINUTE_NS
+
+
+def test_the_commands_it_ends_with_can_be_given(shown: Shown, capsys: pytest.CaptureFixture[str]) -> None:
+    given = [line.split() for line in shown.told["next"] if line.startswith("confidence --home")]
+    assert {words[3] for words in given} >= {"why", "journal", "shadow", "status"}
+    for words in given:
+        if words[3] != "shadow":
+            assert app.main([*words[1:], "--json"]) == 0, words
+            assert json.loads(capsys.readouterr().out)
 
 
 def test_rows_do_not_outlive_the_journals_they_were_told_from(tmp_path: Path, shown: Shown) -> None:
     """What a demo that is stopped halfway leaves: no row of a decision that `why` does not find."""
-    shutil.copytree(shown[0], tmp_path, dirs_exist_ok=True)
-    command._make_room(tmp_path, None, ["hybrid", "futures"])
-    assert not list((tmp_path / "agents").glob("*/*"))
+    shutil.copytree(shown.home, tmp_path, dirs_exist_ok=True)
+    command._make_room(command._Stage(tmp_path, BELOW, 7, 0, None))
+    assert not list((tmp_path / "agents").glob("*/journal"))
     with contextlib.closing(sqlite3.connect(tmp_path / "enhanced_trading.db")) as c:
         for table in ("agents", "signal_logs", "enhanced_trades", "fills"):
             assert c.execute(f"SELECT count(*) FROM {table}").fetchone() == (0,)
 
 
-def test_it_explains_its_last_entry_as_the_replay_decided_it(shown: Shown) -> None:
-    _, found, _ = shown
-    decisions = pl.read_parquet(Path(found["folder"]) / "decisions.parquet")
-    last = decisions.filter(pl.col("gates") == 0).row(-1, named=True)
-    said = found["decision"]
-    assert said["symbol"] == last["symbol"]
-    assert (said["gap"], said["trigger"], said["strength"]) == (last["gap"], last["trigger"], last["strength"])
-    assert said["action"] in ("buy", "sell")
-    assert set(decisions["marks"]) == {4}
-
-
-def test_its_run_can_be_replayed_and_listed_like_any_other(shown: Shown, capsys: pytest.CaptureFixture[str]) -> None:
-    home, found, _ = shown
-    assert app.main(["--home", str(home), "runs", "--json"]) == 0
-    listed = json.loads(capsys.readouterr().out)["runs"]
-    futures, hybrid = [one["run"] for one in listed]
-    assert futures == Path(found["folder"]).name
-    assert hybrid.startswith("hybrid-")
-    assert app.main(["--home", str(home), "diff", futures, found["folder"]]) == 0
-
-
-def test_its_agents_write_journals_and_any_decision_can_be_asked_for(
-    shown: Shown, capsys: pytest.CaptureFixture[str]
-) -> None:
-    home, found, _ = shown
-    for name in ("hybrid", "futures"):
-        folder = home / "agents" / name
-        reader = Reader(place_of(folder, name))
-        assert (reader.genesis().run, reader.genesis().synthetic) == ("agent", True)
-        assert len(reader.rows(kinds.DECISION)) == found["agents"][name]["decisions"]
-        assert read_anchor(folder / "anchor.json") is not None
-    decisions = pl.read_parquet(Path(found["folder"]) / "decisions.parquet")
-    last = decisions.filter(pl.col("gates") == 0).row(-1, named=True)
-    assert app.main(["--home", str(home), "why", f"futures:{last['seq']}", "--json"]) == 0
-    why = json.loads(capsys.readouterr().out)
-    assert why["numbers"] == {name: None if last[name] != last[name] else last[name] for name in why["numbers"]}
-    assert why["synthetic"] is True
-    assert why["orders"][0]["why"] == "entry"
-    assert any(one["leads"] for one in why["headlines"])
-    hybrid = Reader(place_of(home / "agents/hybrid", "hybrid"))
-    assert (hybrid.rows(kinds.ENTRY)["lots"] != 0).any()
-    assert (hybrid.rows(kinds.DECISION)["held_lots"] >= 0).all()  # spot is never sold short
-
-
-def test_a_world_ends_now_if_nothing_else_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    before = time.time_ns()
-    found, _ = demo(tmp_path, "--days", "20")
-    assert 0 <= before - parse_time(found["replay"]["end"]) < 6 * MINUTE_NS
-
-
-def test_a_person_is_told_on_every_page(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert app.main(["--home", str(tmp_path), "demo", *SMALL]) == 0
-    out, err = capsys.readouterr()
-    assert "SIMULATED world: every figure below is about made-up prices and headlines" in out
-    assert "does it live on the stories?" in out
-    assert "mean and range of 3" in out
-    assert err.startswith("SIMULATED")
-
-
 def test_a_home_with_recorded_data_is_refused_untouched(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     fill(Store(tmp_path), synthetic=False)
     before = sorted(path.relative_to(tmp_path) for path in tmp_path.rglob("*"))
-    assert app.main(["--home", str(tmp_path), "demo", *SMALL]) == 3
+    assert app.main(["--home", str(tmp_path), "demo"]) == 3
     out, err = capsys.readouterr()
     assert out == ""
     assert "holds recorded data" in err
@@ -188,14 +191,25 @@ def test_a_home_with_recorded_data_is_refused_untouched(tmp_path: Path, capsys: 
 def test_without_a_home_it_takes_one_of_its_own(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    def stop(stage: command._Stage) -> None:
+        raise DataMissing(f"would run in {stage.folder} until {stage.end_ns}")
+
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
-    assert app.main(["demo", *SMALL, "--json"]) == 0
-    folder = Path(json.loads(capsys.readouterr().out)["folder"])
-    assert folder.parent == tmp_path / "confidence-engine/demo/runs"
+    monkeypatch.setattr(command, "_make_room", stop)
+    assert app.main(["demo", "--days", "12", "--until", "2025-01-25T00:00Z"]) == 3
+    folder = tmp_path / "confidence-engine/demo"
+    assert f"would run in {folder} until {parse_time('2025-01-25T00:00Z')}" in capsys.readouterr().err
+    assert sorted(one.name for one in (folder / "config").iterdir()) == [
+        "demo.toml", "futures.toml", "hybrid.toml", "universe.toml",
+    ]  # fmt: skip
 
 
-@pytest.mark.parametrize("words", [("--days", "3"), ("--days", "4000"), ("--seed", "-1"), ("--days", "x")])
+@pytest.mark.parametrize(
+    "words",
+    [("--days", "3"), ("--days", "4000"), ("--seed", "-1"), ("--days", "x"), ("--until", "yesterday"),
+     ("--until", "1970-01-02T00:00Z"), ("--world", "nowhere.toml")],
+)  # fmt: skip
 def test_odd_numbers_are_2(tmp_path: Path, words: tuple[str, ...], capsys: pytest.CaptureFixture[str]) -> None:
     assert app.main(["--home", str(tmp_path), "demo", *words]) == 2
     assert capsys.readouterr().out == ""
-    assert list(tmp_path.iterdir()) == []
+    assert not (tmp_path / "agents").exists()

@@ -81,11 +81,12 @@ def _account(agent: Agent) -> Text:
     head = agent.state.head[0]
     gain = float(head.equity - head.start_equity)
     halted = [name for bit, name in HALTS.items() if int(head.halted) & bit]
-    line = _text(f"equity {head.equity:,.2f} USD  P&L ")
+    line = _text("")
+    if halted:  # first, so that a narrow terminal does not cut it
+        line.append(f"HALTED by {', '.join(halted)}  ", "bold red")
+    line.append(f"equity {head.equity:,.2f} USD  P&L ")
     line.append(f"{gain:+,.2f}", _GREEN if gain > 0 else _RED if gain < 0 else "")
     line.append(f"  open {int(head.open_positions)}  gross {head.gross:,.0f}  fees {head.fees:,.2f}")
-    if halted:
-        line.append(f"  HALTED by {', '.join(halted)}", "bold red")
     return line
 
 
