@@ -15,6 +15,7 @@ from tests.drivers import paired
 
 from confidence_engine.domain.command import Command
 from confidence_engine.domain.document import Document
+from confidence_engine.domain.errors import UsageError
 from confidence_engine.domain.units import DAY_NS, HOUR_NS, MINUTE_NS
 from confidence_engine.drivers import scribe
 from confidence_engine.drivers.agent import go_on
@@ -151,6 +152,13 @@ def test_another_config_is_a_cause(clean: Place) -> None:
     assert found.run_hash != found.replay_hash
     assert set(differences(found)) == {PARAMS}
     assert any(one.what == TRADE for one in found.differing)
+
+
+def test_a_config_that_does_not_fit_is_refused(clean: Place) -> None:
+    agent = paired.config().agent._replace(interval_ns=10 * MINUTE_NS)
+    config = msgspec.structs.replace(paired.config(), agent=agent)
+    with pytest.raises(UsageError, match="heard bars of 5m, and this config wants 10m"):
+        paired.compared(clean, config)
 
 
 def planted(place: Place) -> int:
