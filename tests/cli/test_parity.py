@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import json
 import shutil
 from pathlib import Path
@@ -15,7 +14,7 @@ from tests.drivers.test_parity import planted
 
 from confidence_engine.cli import app
 from confidence_engine.domain.units import DAY_NS
-from confidence_engine.drivers.paper import Heard, agent_of, feed_of
+from confidence_engine.drivers.paper import Heard, agent_of, feed_of, run
 from confidence_engine.drivers.simulation import folder_of, simulate
 from confidence_engine.feeds import faults
 from confidence_engine.journal.reader import place_of
@@ -87,10 +86,7 @@ def test_a_world_is_made_again_from_the_journal(
     told = {"feed": "world", "seed": 5, "world": made.file.tree(), "start_ns": made.file.start_ns}
     heard = Heard(made.sources, made.window, told, None if params == faults.Params() else params, 5)
     agent = agent_of(place_of(home / "agents" / "small", "small"), made.config, heard, CueReader())
-    coming = feed_of(made.config, heard, -1)
-    while some := list(itertools.islice(coming, 256)):
-        agent.take(some)
-    agent.stop("end of the feed")
+    assert run(agent, feed_of(made.config, heard, -1), 0.0) == "end of the feed"
     shutil.rmtree(home / "worlds")
     found = answer(home, capsys)
     assert found["unexplained"] == 0

@@ -15,8 +15,10 @@ from tests.drivers import paired
 
 from confidence_engine.domain.command import Command
 from confidence_engine.domain.document import Document
-from confidence_engine.domain.units import HOUR_NS, MINUTE_NS
+from confidence_engine.domain.errors import UsageError
+from confidence_engine.domain.units import DAY_NS, HOUR_NS, MINUTE_NS
 from confidence_engine.drivers import scribe
+from confidence_engine.drivers.agent import go_on
 from confidence_engine.drivers.feed import deliveries
 from confidence_engine.drivers.mishaps import CAUSES, CLOCK, CODE, COMMANDED, HOLE, PARAMS, UNEXPLAINED
 from confidence_engine.drivers.parity import DECISION, TRADE, Parity
@@ -117,7 +119,9 @@ def mixed(seed: int) -> faults.Params:
 
 @pytest.mark.parametrize("seed", [1, *(pytest.param(seed, marks=pytest.mark.nightly) for seed in range(2, 14))])
 def test_of_a_mixture_nothing_is_unexplained(tmp_path: Path, seed: int) -> None:
-    place, truth = paired.lived(tmp_path, mixed(seed), seed, size=1 + 37 * seed)
+    days = 3 if seed > 1 else 1
+    size = 37 * seed if seed % 2 else 0
+    place, truth = paired.lived(tmp_path, mixed(seed), seed, size, paired.BEGIN_NS + days * DAY_NS)
     found = paired.compared(place)
     assert truth
     assert found.differing
@@ -151,6 +155,13 @@ def test_another_config_is_a_cause(clean: Place) -> None:
     assert found.run_hash != found.replay_hash
     assert set(differences(found)) == {PARAMS}
     assert any(one.what == TRADE for one in found.differing)
+
+
+def test_a_config_that_does_not_fit_is_refused(clean: Place) -> None:
+    agent = paired.config().agent._replace(interval_ns=10 * MINUTE_NS)
+    config = msgspec.structs.replace(paired.config(), agent=agent)
+    with pytest.raises(UsageError, match="heard bars of 5m, and this config wants 10m"):
+        paired.compared(clean, config)
 
 
 def planted(place: Place) -> int:
@@ -195,6 +206,32 @@ def test_other_code_is_no_excuse_for_a_changed_journal(
 
 class Sound:
     sound = True
+
+
+def test_who_was_killed_and_went_on_is_its_replay(tmp_path: Path) -> None:
+    agent, end_ns = paired.begun(tmp_path), paired.BEGIN_NS + 8 * HOUR_NS
+    for k in range(4):
+        coming = deliveries(paired.sources(), paired.config().timing, paired.WINDOW._replace(end_ns=end_ns))
+        mine = [one for one in coming if one.at_ns > agent.intake.at_ns]
+        agent.take(mine[: len(mine) // (4 - k)])
+        if k < 3:
+            agent.journal.abandon()
+            agent = go_on(agent.journal.place, paired.cast(), clock=lambda: 1, reserve=0)
+    agent.stop("end of the feed")
+    found = paired.compared(agent.journal.place)
+    assert found.equal
+    assert found.decisions > 20
+
+
+def test_a_hole_in_the_store_is_told_to_a_run_alone(tmp_path: Path) -> None:
+    said = paired.sources()
+    key, rows = next(iter(said.bars.items()))
+    holed = rows[~((rows["close_ns"] > paired.BEGIN_NS) & (rows["close_ns"] <= paired.BEGIN_NS + HOUR_NS))]
+    said = said._replace(bars={**said.bars, key: holed})
+    place, _ = paired.lived(tmp_path, faults.Params(), end_ns=paired.BEGIN_NS + DAY_NS, said=said)
+    found = paired.compared(place, said=said)
+    assert set(differences(found)) == {HOLE}
+    assert all(one.nearest is not None and one.nearest.name[:2] == ("bars", key) for one in found.differing)
 
 
 def test_who_stopped_early_is_compared_until_then(tmp_path: Path) -> None:

@@ -24,7 +24,7 @@ from confidence_engine.domain.errors import ConfidenceError, DataMissing, UsageE
 from confidence_engine.domain.event import EVENT, NO_ASSET
 from confidence_engine.domain.instrument import Instrument
 from confidence_engine.domain.ports import Reader as TextReader
-from confidence_engine.domain.units import DAY_NS
+from confidence_engine.domain.units import DAY_NS, format_interval
 from confidence_engine.drivers.epochs import Epoch, epochs_of
 from confidence_engine.drivers.ladder import Rung, climb, touched
 from confidence_engine.drivers.mishaps import CODE, PARAMS, UNEXPLAINED, Edit
@@ -110,7 +110,7 @@ def parity(
 ) -> Parity:
     """Compare the first epoch of a run with a replay; `given` is the config that the replay is made with.
 
-    Raises DataMissing, UsageError for a journal that is no agent's, JournalDamaged, KernelHalted.
+    Raises DataMissing, JournalDamaged, KernelHalted, UsageError for a replay's journal or a config that does not fit.
     """
     reader = Reader(place)
     try:
@@ -122,6 +122,7 @@ def parity(
         window = ran.epoch.window._replace(end_ns=ran.end_ns)
         rungs, edits = climb(ran.config, sources, window, Once(read_for(ran.config)), ran.moments)
         if given is not None and given.hash != ran.config.hash:
+            _refuse(given, ran)
             first = replayed(given, sources, Once(read_for(given)), window)
             rungs = [Rung("", first), rungs[0]._replace(cause=PARAMS), *rungs[1:]]
         told = rungs, ran.said, edits, sources.instruments, ran.config.timing
@@ -134,6 +135,17 @@ def parity(
         )  # fmt: skip
     finally:
         reader.close()
+
+
+def _refuse(given: Config, ran: _Ran) -> None:
+    """Raise UsageError for a config that cannot replay what the run traded."""
+    mine = {one.underlying for one in ran.epoch.instruments}
+    strange = mine - {one.name for one in given.universe.underlyings}
+    if strange:
+        raise UsageError(f"{given.path}: the run traded {', '.join(sorted(strange))}, which is not in its universe")
+    if given.agent.interval_ns != ran.config.agent.interval_ns:
+        lasted = format_interval(ran.config.agent.interval_ns), format_interval(given.agent.interval_ns)
+        raise UsageError(f"{given.path}: the run heard bars of {lasted[0]}, and this config wants {lasted[1]}")
 
 
 def _hash(said: Said) -> str:
