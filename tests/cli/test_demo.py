@@ -29,10 +29,10 @@ WORLD = """
 inherits = "{below}"
 [world]
 assets = 2
-days = 12
-warmup = "4d"
+days = 8
+warmup = "3d"
 [events]
-events_a_day = 4.0
+events_a_day = 3.0
 """
 BELOW = Path(command.__file__).parents[1] / "config/worlds/demo.toml"
 
@@ -58,7 +58,7 @@ class Shown:
 @pytest.fixture(scope="module")
 def shown(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shown]:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(command, "LIVE_S", 5.0)
+        patch.setattr(command, "LIVE_S", 4.0)
         patch.setattr(command, "FURTHER", 0)
         yield Shown(tmp_path_factory.mktemp("demo"))
 

@@ -1,8 +1,8 @@
 """What a simulated world can be told: its market, its events, its stories, and its size.
 
-Every key has a unit and a range; the defaults are the world of the demonstration, and everything that came later is
-off in them. Three ways lead to a world in which no story is worth anything (null worlds): `information` 0 (the words
-are coins), `closing` 0 (what the price has not taken at once it never takes), `impact` 0 (a random walk).
+Every key has a unit and a range; in the defaults everything that came later is off. Three ways lead to a world in which
+no story is worth anything (null worlds): `information` 0 (the words are coins), `closing` 0 (what the price has
+not taken at once it never takes), `impact` 0 (a random walk).
 """
 
 from __future__ import annotations
