@@ -129,19 +129,20 @@ def resident() -> float:
 
 def sustained(folder: Path, seconds: float, only: list[str]) -> None:
     """Events and orders a second, and the memory on the way."""
-    print(f"{'sustained, 50 assets, NORMAL':<34} {'events/s':>9} {'orders/s':>9} {'moments/s':>9}   resident MiB")
+    heads = "".join(f"{one:>13}" for one in ("events/s", "orders/s", "moments/s", "events/CPU s"))
+    print(f"{'sustained, 50 assets, NORMAL':<34}{heads}   resident MiB")
     for name in only:
         busy, together, rate = SUSTAINED[name]  # rate: events a second that the world is made for
         fed = feeding(folder / f"long{busy:d}", 50, min(days_for(50, int(seconds * rate)), 1000), busy)
         agent, coming = warm(fed, place_of(folder / f"s{busy:d}{together:d}", "bench"), False, together)
         gc.collect()
-        print(f"{name:<34} {told(agent, coming, seconds)}", flush=True)
+        print(f"{name:<34}{told(agent, coming, seconds)}", flush=True)
         agent.journal.abandon()
 
 
 def told(agent: Agent, coming: Iterator[Moment], seconds: float) -> str:
     """What a stretch of wall time came to: rates, and resident memory at five times of it."""
-    began, first = time.perf_counter(), agent.journal.next_event
+    began, first, cpu = time.perf_counter(), agent.journal.next_event, time.process_time()
     sent = moments = 0
     memory: list[float] = []
     while (ran := time.perf_counter() - began) < seconds:
@@ -153,9 +154,10 @@ def told(agent: Agent, coming: Iterator[Moment], seconds: float) -> str:
         sent += orders(agent.take(some))
         moments += len(some)
     ran = time.perf_counter() - began
-    events = agent.journal.next_event - first
+    events, cpu = agent.journal.next_event - first, time.process_time() - cpu
     at = " ".join(f"{one:,.0f}" for one in (*memory, resident()))
-    return f"{events / ran:>9,.0f} {sent / ran:>9,.0f} {moments / ran:>9,.0f}   {at}"
+    rates = events / ran, sent / ran, moments / ran, events / cpu
+    return "".join(f"{one:>13,.0f}" for one in rates) + f"   {at}"
 
 
 def stages(folder: Path, count: int) -> None:
