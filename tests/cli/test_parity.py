@@ -29,7 +29,7 @@ def kept(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A home with the small world's store and an agent that lived in it with revised bars."""
     home = tmp_path_factory.mktemp("parity") / "home"
     shutil.copytree(simulated.home(), home)
-    paired.lived(home / "agents" / "simulated", faults.Params(revised=0.002), end_ns=paired.BEGIN_NS + DAY_NS)
+    paired.lived(home / "agents" / "simulated", faults.Params(revised_share=0.002), end_ns=paired.BEGIN_NS + DAY_NS)
     return home
 
 
@@ -74,7 +74,9 @@ def test_an_agent_that_is_not_there_is_named(kept: Path, capsys: pytest.CaptureF
     assert "no agent 'nobody' has a journal; there are simulated" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("params", [pytest.param(faults.Params(), marks=pytest.mark.nightly), faults.Params(late=0.02)])
+@pytest.mark.parametrize(
+    "params", [pytest.param(faults.Params(), marks=pytest.mark.nightly), faults.Params(late_share=0.02)]
+)
 def test_a_world_is_made_again_from_the_journal(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], params: faults.Params
 ) -> None:

@@ -14,6 +14,9 @@ from confidence_engine.text import kept
 from confidence_engine.text.cues import CueReader
 from confidence_engine.text.kept import KeptReader
 
+SAID = ["Bitcoin rises", "Ether falls"]
+"""More than one: a text read by itself waits for others before the file is written."""
+
 
 class Counting:
     """The reader `cues`, counting what it is asked."""
@@ -40,35 +43,35 @@ def test_the_second_time_nothing_is_asked(tmp_path: Path) -> None:
 
 
 def test_another_version_is_another_reader(tmp_path: Path) -> None:
-    KeptReader(Counting("1"), tmp_path).read(["Bitcoin rises"])
+    KeptReader(Counting("1"), tmp_path).read(SAID)
     newer = Counting("2")
-    KeptReader(newer, tmp_path).read(["Bitcoin rises"])
-    assert newer.asked == ["Bitcoin rises"]
+    KeptReader(newer, tmp_path).read(SAID)
+    assert newer.asked == SAID
 
 
 @pytest.mark.parametrize("at", [0, 31, 32, 50, -1])
 def test_a_file_that_was_touched_is_not_believed(at: int, tmp_path: Path) -> None:
-    right = KeptReader(Counting(), tmp_path).read(["Bitcoin rises"])
+    right = KeptReader(Counting(), tmp_path).read(SAID)
     [file] = tmp_path.iterdir()
     data = bytearray(file.read_bytes())
     data[at] ^= 1
     file.write_bytes(data)
     reader = Counting()
-    assert KeptReader(reader, tmp_path).read(["Bitcoin rises"]) == right
-    assert reader.asked == ["Bitcoin rises"]
+    assert KeptReader(reader, tmp_path).read(SAID) == right
+    assert reader.asked == SAID
     third = Counting()
-    KeptReader(third, tmp_path).read(["Bitcoin rises"])
+    KeptReader(third, tmp_path).read(SAID)
     assert third.asked == []
 
 
 @pytest.mark.parametrize("cut", [0, 10, 32, 71])
 def test_a_file_that_was_cut_is_not_believed(cut: int, tmp_path: Path) -> None:
-    KeptReader(Counting(), tmp_path).read(["Bitcoin rises"])
+    KeptReader(Counting(), tmp_path).read(SAID)
     [file] = tmp_path.iterdir()
     file.write_bytes(file.read_bytes()[:cut])
     reader = Counting()
-    KeptReader(reader, tmp_path).read(["Bitcoin rises"])
-    assert reader.asked == ["Bitcoin rises"]
+    KeptReader(reader, tmp_path).read(SAID)
+    assert reader.asked == SAID
 
 
 def test_the_file_stays_bounded_and_every_reading_is_given(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -84,7 +87,7 @@ def test_the_file_stays_bounded_and_every_reading_is_given(tmp_path: Path, monke
 
 def test_what_cannot_be_written_is_read_all_the_same(tmp_path: Path) -> None:
     (tmp_path / "taken").write_text("a file where a folder should be")
-    assert KeptReader(Counting(), tmp_path / "taken").read(["Bitcoin rises"]) == CueReader().read(["Bitcoin rises"])
+    assert KeptReader(Counting(), tmp_path / "taken").read(SAID) == CueReader().read(SAID)
 
 
 @settings(max_examples=30)
