@@ -71,7 +71,7 @@ def test_what_nothing_explains_ends_with_one(kept: Path, tmp_path: Path, capsys:
 
 def test_an_agent_that_is_not_there_is_named(kept: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert app.main(["--home", str(kept), "parity", "nobody"]) == 3
-    assert "no agent 'nobody' has a journal; there are simulated" in capsys.readouterr().err
+    assert "has no agent 'nobody'; there are: simulated" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -18,12 +18,12 @@ from tests.simulated import played
 from confidence_engine.domain.command import Command
 from confidence_engine.domain.errors import JournalUnwritable, UsageError
 from confidence_engine.domain.order import INTENT_SUBMIT, ORDER_MARKET
-from confidence_engine.drivers import paper
+from confidence_engine.drivers import paper, pulse
 from confidence_engine.drivers.agent import Agent, go_on, start
 from confidence_engine.drivers.feed import PacedFeed
-from confidence_engine.drivers.inbox import INBOX, Inbox, put
+from confidence_engine.drivers.inbox import INBOX, REFUSED, Inbox, put
 from confidence_engine.drivers.live import Live
-from confidence_engine.drivers.pulse import Pulse, read_status
+from confidence_engine.drivers.pulse import Pulse, Status, read_status
 from confidence_engine.drivers.shadow import shadow
 from confidence_engine.drivers.stretch import Stretch
 from confidence_engine.feeds.delivery import Moment
@@ -165,8 +165,9 @@ def test_what_is_no_command_is_put_aside_and_told(place: Place) -> None:
     (folder / "01-y.json").write_text('{"id":"1","command":"buy","operator":"o","reason":"r","asked_ns":1}')
     inbox = Inbox(place)
     assert inbox.waiting() == []
-    assert len(inbox.refused) == 2
-    assert len(list((folder / "refused").iterdir())) == 2
+    assert sorted(one.name for one in (folder / REFUSED).glob("*.json")) == ["00-x.json", "01-y.json"]
+    assert "'buy' is no command" in (folder / REFUSED / "01-y.json.txt").read_text()
+    assert "truncated" in (folder / REFUSED / "00-x.json.txt").read_text()
     with pytest.raises(UsageError, match="'buy' is no command"):
         told(place, "buy")
     agent.journal.abandon()
@@ -202,15 +203,43 @@ def test_sigterm_ends_it_cleanly_and_working_entries_are_given_up(
 
 def test_how_it_is_can_be_asked_from_outside(place: Place) -> None:
     agent = start(place, cast(), clock=clock, reserve=0)
-    pulse = Pulse(agent)
+    beats = Pulse(agent)
     agent.take(list(feed())[:4000])
-    pulse.saw(agent, [], [], 0.001)
-    pulse.write(agent)
+    beats.saw(agent, [], [], 0.001)
+    beats.write()
     found = read_status(place)
     assert found is not None
     assert found.events == agent.journal.next_event
     assert found.latency_p50_ms == pytest.approx(1.0)
     assert found.synthetic
+    agent.journal.abandon()
+
+
+def test_an_agent_whose_feed_is_quiet_says_that_it_lives(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    agent = start(place, cast(), clock=clock, reserve=0)
+    monkeypatch.setattr(pulse, "_EVERY_S", 0.05)
+    beats = Pulse(agent)
+    first = read_status(place)
+
+    async def look() -> Status | None:
+        """What is said some time later, nothing having come."""
+        later = first
+        while later is not None and first is not None and later.written_ns == first.written_ns:
+            await asyncio.sleep(0.01)
+            later = read_status(place)
+        return later
+
+    async def quiet() -> Status | None:
+        beating = asyncio.ensure_future(beats.beside())
+        try:
+            return await asyncio.wait_for(look(), 20.0)
+        finally:
+            beating.cancel()
+
+    later = asyncio.run(quiet())
+    assert first is not None
+    assert later is not None
+    assert later.written_ns > first.written_ns
     agent.journal.abandon()
 
 

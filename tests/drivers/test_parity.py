@@ -16,8 +16,9 @@ from tests.drivers import paired
 from confidence_engine.domain.command import Command
 from confidence_engine.domain.document import Document
 from confidence_engine.domain.errors import UsageError
+from confidence_engine.domain.event import EVENT, FEED, FEED_BACK, FEED_GAP, FEED_STALE
 from confidence_engine.domain.units import DAY_NS, HOUR_NS, MINUTE_NS
-from confidence_engine.drivers import scribe
+from confidence_engine.drivers import replay, scribe
 from confidence_engine.drivers.agent import go_on
 from confidence_engine.drivers.feed import deliveries
 from confidence_engine.drivers.mishaps import CAUSES, CLOCK, CODE, COMMANDED, HOLE, PARAMS, UNEXPLAINED
@@ -223,15 +224,32 @@ def test_who_was_killed_and_went_on_is_its_replay(tmp_path: Path) -> None:
     assert found.decisions > 20
 
 
-def test_a_hole_in_the_store_is_told_to_a_run_alone(tmp_path: Path) -> None:
+def test_a_hole_in_the_store_is_told_to_a_replay_as_to_a_run(tmp_path: Path) -> None:
     said = paired.sources()
     key, rows = next(iter(said.bars.items()))
     holed = rows[~((rows["close_ns"] > paired.BEGIN_NS) & (rows["close_ns"] <= paired.BEGIN_NS + HOUR_NS))]
     said = said._replace(bars={**said.bars, key: holed})
     place, _ = paired.lived(tmp_path, faults.Params(), end_ns=paired.BEGIN_NS + DAY_NS, said=said)
     found = paired.compared(place, said=said)
-    assert set(differences(found)) == {HOLE}
-    assert all(one.nearest is not None and one.nearest.name[:2] == ("bars", key) for one in found.differing)
+    assert found.equal
+    reader = Reader(place)
+    told = np.concatenate([some[some["kind"] == FEED] for some in reader.events()])
+    reader.close()
+    assert {int(one["x0"]) for one in told} == {FEED_STALE, FEED_GAP, FEED_BACK}
+
+
+def test_a_replay_that_is_not_what_a_run_hears_of_the_same_rows_is_unexplained(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said = paired.sources()
+    key, rows = next(iter(said.bars.items()))
+    holed = rows[~((rows["close_ns"] > paired.BEGIN_NS) & (rows["close_ns"] <= paired.BEGIN_NS + HOUR_NS))]
+    said = said._replace(bars={**said.bars, key: holed})
+    params = faults.Params(late_share=0.02)
+    place, _ = paired.lived(tmp_path, params, end_ns=paired.BEGIN_NS + DAY_NS, said=said)
+    monkeypatch.setattr(replay, "bars_heard", lambda stored, *_: (np.ones(len(stored.bars), bool), np.zeros(0, EVENT)))
+    found = paired.compared(place, said=said)
+    assert found.unexplained > 0
 
 
 def test_who_stopped_early_is_compared_until_then(tmp_path: Path) -> None:

@@ -33,9 +33,15 @@ Operator = Annotated[str | None, typer.Option(help="Who: default the user's name
 
 def status(ctx: typer.Context, agent: Which = None, as_json: Json = False) -> None:
     """Show how the agents are: running, halted, what they hold, which feeds are ill."""
+    from confidence_engine.drivers.inbox import INBOX, REFUSED
     from confidence_engine.drivers.pulse import read_status
 
-    rows = [_state_of(place) | {"status": read_status(place)} for place in places_of(ctx, agent)]
+    places = places_of(ctx, agent)
+    rows = [_state_of(place) | {"status": read_status(place)} for place in places]
+    for place, one in zip(places, rows, strict=True):
+        if one["commands_refused"]:
+            told = place.anchor.parent / INBOX / REFUSED
+            note(f"{place.name}: {one['commands_refused']} files were no commands; they lie in {told}, with the reason")
 
     def table() -> Any:
         header = ("agent", "state", "feed time", "equity, USD", "open", "halted by", "degraded", "p50 / p99 ms")
@@ -99,18 +105,22 @@ def _tell(
     rows = [_outcome(place, command, path, until) for place, command, path in sent]
     told = [(one["agent"], one["outcome"]) for one in rows]
     emit(as_json, {"command": word, "agents": rows}, lambda: grid(("agent", word), told))
-    if any(one["outcome"] == "not heard" for one in rows):
+    if any(one["outcome"] in ("not heard", "refused") for one in rows):
         raise typer.Exit(1)
 
 
 def _outcome(place: Place, command: Command, path: Path, until: float) -> dict[str, Any]:
     """Whether it was obeyed in time."""
+    from confidence_engine.drivers.inbox import REFUSED
     from confidence_engine.journal.lock import is_locked
 
     runs = is_locked(place.folder)
     while runs and path.exists() and time.monotonic() < until:
         time.sleep(0.02)
-    if not path.exists():
+    if (path.parent / REFUSED / path.name).exists():
+        outcome = "refused"
+        note(f"{place.name}: its program knows no such command; {path.parent / REFUSED} has it with the reason")
+    elif not path.exists():
         outcome = "obeyed"
     elif runs:
         outcome = "not heard"
@@ -134,16 +144,16 @@ def places_of(ctx: typer.Context, agent: str | None) -> list[Place]:
 
 
 def _state_of(place: Place) -> dict[str, Any]:
-    from confidence_engine.drivers.inbox import INBOX
+    from confidence_engine.drivers.inbox import INBOX, REFUSED
     from confidence_engine.drivers.pulse import read_status
     from confidence_engine.journal.lock import is_locked
 
     runs, last = is_locked(place.folder), read_status(place)
     old = last is None or time.time_ns() - last.written_ns > _HANGS_S * 1e9
     inbox = place.anchor.parent / INBOX
-    waiting = sum(one.suffix == ".json" for one in inbox.iterdir()) if inbox.is_dir() else 0
+    waiting, refused = (sum(1 for _ in folder.glob("*.json")) for folder in (inbox, inbox / REFUSED))
     state = "stopped" if not runs else "running, and has said nothing lately" if old else "running"
-    return {"agent": place.name, "state": state, "commands_waiting": waiting}
+    return {"agent": place.name, "state": state, "commands_waiting": waiting, "commands_refused": refused}
 
 
 def _row(one: dict[str, Any]) -> tuple[Any, ...]:

@@ -71,8 +71,8 @@ def paper(
             reader.save()
         pulse = Pulse(agent)
         with watcher(agent, speed, plain) as seen:
-            why = run(agent, coming, speed, [seen, pulse], _beside(_tables(ctx), seen.beside))
-        pulse.write(agent)
+            why = run(agent, coming, speed, [seen, pulse], _beside(_tables(ctx), seen.beside, pulse.beside))
+        pulse.write()
     finally:
         agent.journal.abandon()
     found = _shadowed(place)
@@ -166,12 +166,17 @@ def _with_held(config: Config, held: Epoch | None) -> list[str]:
 
 
 def place_of_agent(ctx: typer.Context, config: Config, name: str) -> Place:
-    """Where the journal of an agent of the home is, or will be."""
+    """Where the journal of an agent of the home is, or will be. Raises UsageError where two servers are meant."""
+    from confidence_engine.domain.errors import UsageError
+    from confidence_engine.journal.database import bare_url, same_server
     from confidence_engine.journal.home import server_of
     from confidence_engine.journal.reader import place_of
 
-    server = server_of(home(ctx), database(ctx)) or config.journal.database or None
-    return place_of(home(ctx) / "agents" / name, name, server)
+    server, own = server_of(home(ctx), database(ctx)), config.journal.database
+    if server and own and not same_server(server, own):
+        what = f"[journal] database is {bare_url(own)}, and this home's is {bare_url(server)}"
+        raise UsageError(f"{config.path}: {what}; leave it out, or name the same one")
+    return place_of(home(ctx) / "agents" / name, name, server or own or None)
 
 
 def _beside(*each: Callable[[], Awaitable[None]]) -> Callable[[], Awaitable[None]]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from confidence_engine.cli.show import Json, database, emit, grid, home, note
+from confidence_engine.cli.show import Json, emit, grid, home, note
 
 if TYPE_CHECKING:
     from confidence_engine.config import Config
@@ -56,18 +56,13 @@ def parity(
 
 def _place(ctx: typer.Context, run: str) -> Place:
     """The journal that is meant. Raises DataMissing where there is none."""
+    from confidence_engine.cli.operator import places_of
     from confidence_engine.domain.errors import DataMissing
-    from confidence_engine.journal.home import server_of
-    from confidence_engine.journal.reader import place_of
-    from confidence_engine.report.why import agents_of
 
-    names = agents_of(home(ctx))
-    server = server_of(home(ctx), database(ctx))
-    places = [place_of(home(ctx) / "agents" / one, one, server) for one in names if run in (LATEST, one)]
+    places = places_of(ctx, None if run == LATEST else run)
     if not places:
-        held = f"; there are {', '.join(names)}" if names else ""
-        raise DataMissing(f"{home(ctx)}: no agent {run!r} has a journal{held}")
-    return places[0] if len(places) == 1 else max(places, key=_wrote)
+        raise DataMissing(f"{home(ctx)} has no agents; `confidence paper` makes one")
+    return max(places, key=_wrote)
 
 
 def _wrote(place: Place) -> int:

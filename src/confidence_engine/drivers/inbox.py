@@ -19,9 +19,11 @@ from confidence_engine.journal import kinds
 from confidence_engine.journal.disk import Disk
 from confidence_engine.journal.reader import Place, Reader
 
-__all__ = ["INBOX", "Inbox", "put"]
+__all__ = ["INBOX", "REFUSED", "Inbox", "put"]
 
 INBOX: Final = "inbox"
+REFUSED: Final = "refused"
+"""Folder in it for files that are no commands, each with the reason in a text beside it; `status` counts them."""
 _REMEMBERED: Final = 1000
 """Commands whose ids are looked up in the journal; more never wait at once."""
 
@@ -44,8 +46,6 @@ class Inbox:
         self._folder = _folder(place)
         self._obeyed = _obeyed(place)
         self._taken: dict[str, Path] = {}
-        self.refused: list[str] = []
-        """Files that are no commands, by name; they are moved to a folder of their own."""
 
     def waiting(self) -> list[Command]:
         """Commands that wait, the oldest first; each is told once."""
@@ -75,14 +75,14 @@ class Inbox:
             command = msgspec.json.decode(path.read_bytes(), type=Command)
             if command.command in COMMAND_CODES:
                 return command
-            what = f"{path.name}: {command.command!r} is no command"
-        except FileNotFoundError:
+            why = f"{command.command!r} is no command; known: {', '.join(COMMAND_CODES)}"
+        except (FileNotFoundError, PermissionError):  # what may not be read waits, and its sender is told so
             return None
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            what = f"{path.name}: {error}"
-        self.refused.append(what)
-        aside = self._folder / "refused"
+            why = str(error)
+        aside = self._folder / REFUSED
         aside.mkdir(exist_ok=True)
+        (aside / f"{path.name}.txt").write_text(why + "\n", "utf-8")
         path.replace(aside / path.name)
         return None
 

@@ -1,8 +1,9 @@
 """Rungs from the replay of the store up to what a run heard, one more cause on each.
 
-On the first stands a replay as `replay` makes it; on the second the same rows through the door that a live run has,
-which tells of holes. Then, cause by cause in one order, all that befell the run by then is put to it, and at last the
-run's own moments as they came. Each rung is a world that could have been, so each is stepped from the beginning.
+On the first stands a replay as `replay` makes it; on the second the same rows taken moment by moment, as a run takes
+them, which has to be the same: what differs there is explained by nothing. Then, cause by cause in one order, all that
+befell the run by then is put to it, and at last the run's own moments as they came. Each rung is a world that could
+have been, so each is stepped from the beginning.
 """
 
 from __future__ import annotations
@@ -11,7 +12,6 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from confidence_engine.config import Config
-from confidence_engine.domain.event import NO_ASSET, SIGNAL
 from confidence_engine.domain.instrument import Instrument
 from confidence_engine.domain.ports import Reader
 from confidence_engine.drivers.agent import Cast
@@ -19,8 +19,8 @@ from confidence_engine.drivers.feed import deliveries
 from confidence_engine.drivers.mishaps import (
     CAUSES,
     CLOCK,
-    HOLE,
     TIMER,
+    UNEXPLAINED,
     Edit,
     Item,
     clock_edits,
@@ -31,7 +31,7 @@ from confidence_engine.drivers.mishaps import (
 from confidence_engine.drivers.rungs import Said, fed, replayed
 from confidence_engine.drivers.sources import Sources
 from confidence_engine.feeds.assemble import Window
-from confidence_engine.feeds.delivery import BARS, DOCUMENTS, Moment
+from confidence_engine.feeds.delivery import DOCUMENTS, Moment
 
 __all__ = ["Ladder", "Rung", "climb", "touched"]
 
@@ -58,11 +58,9 @@ def climb(config: Config, sources: Sources, window: Window, reader: Reader, hear
     edits, steps = edits_between(was, now, config), clock_edits(heard)
     rungs = [Rung("", replayed(config, sources, reader, window))]
     exact = fed(cast, sources, heard)
-    stored = exact if not edits and not steps else fed(cast, sources, moments_of(was, window.end_ns))
-    holes = _holes(stored, sources.instruments)
-    if stored is exact:
-        return Ladder([*rungs, Rung(HOLE if holes else TIMER, exact)], holes)
-    rungs.append(Rung(HOLE, stored))
+    if not edits and not steps and exact.rows == rungs[0].said.rows:
+        return Ladder([*rungs, Rung(TIMER, exact)], [])
+    rungs.append(Rung(UNEXPLAINED, fed(cast, sources, moments_of(was, window.end_ns))))
     applied: set[str] = set()
     for cause in CAUSES:
         if any(one.cause == cause for one in edits):
@@ -70,7 +68,7 @@ def climb(config: Config, sources: Sources, window: Window, reader: Reader, hear
             told = moments_of(_edited(was, edits, applied), window.end_ns)
             rungs.append(Rung(cause, fed(cast, sources, told)))
     rungs.append(Rung(CLOCK if steps else TIMER, exact))
-    return Ladder(rungs, sorted([*holes, *edits, *steps], key=lambda one: (one.at_ns, one.name)))
+    return Ladder(rungs, sorted([*edits, *steps], key=lambda one: (one.at_ns, one.name)))
 
 
 def _edited(was: list[Item], edits: list[Edit], applied: set[str]) -> list[Item]:
@@ -82,20 +80,6 @@ def _edited(was: list[Item], edits: list[Edit], applied: set[str]) -> list[Item]
     for one in chosen:
         found += [item._replace(place=behind + item.place) for item in one.now]
     return found
-
-
-def _holes(stored: Said, instruments: tuple[Instrument, ...]) -> list[Edit]:
-    """What the feed's door says of the store's own rows: a replay is not told of it."""
-    keys = [one.key for one in instruments]
-    return [
-        Edit(
-            HOLE, int(one["ts_known"]),
-            (BARS if one["asset"] != NO_ASSET else DOCUMENTS if one["x2"] == SIGNAL else "",
-             keys[one["asset"]] if one["asset"] != NO_ASSET else "", int(one["ts_event"]), "told"),
-            value=float(one["x0"]),
-        )
-        for one in stored.feed
-    ]  # fmt: skip
 
 
 def touched(

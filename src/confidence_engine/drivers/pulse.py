@@ -5,6 +5,7 @@ It is no record and nothing is decided by it. A file that is old while the agent
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import os
 import time
@@ -65,24 +66,31 @@ class Pulse:
     """Writes the file of one agent; a watcher of its loop."""
 
     def __init__(self, agent: Agent) -> None:
-        self._path = _path(agent.journal.place)
+        self._agent, self._path = agent, _path(agent.journal.place)
         self._took: deque[float] = deque(maxlen=2000)
         self._next = 0.0
-        self.write(agent)
+        self.write()
 
     def saw(self, agent: Agent, moments: Sequence[Moment], made: Sequence[Stretch], took_s: float) -> None:
         """As the port says."""
-        del moments, made
+        del agent, moments, made
         self._took.append(took_s)
         if time.monotonic() >= self._next:
-            self.write(agent)
+            self.write()
 
-    def write(self, agent: Agent) -> None:
+    async def beside(self) -> None:
+        """Beats where nothing comes, until it is cancelled: an agent whose feed is quiet does not hang."""
+        while True:
+            await asyncio.sleep(_EVERY_S)
+            if time.monotonic() >= self._next:
+                self.write()
+
+    def write(self) -> None:
         """Now; a disk that does not take it costs the look from outside and nothing else."""
         self._next = time.monotonic() + _EVERY_S
         beside = self._path.with_suffix(".part")
         with contextlib.suppress(OSError):
-            beside.write_bytes(msgspec.json.encode(status_of(agent, list(self._took))))
+            beside.write_bytes(msgspec.json.encode(status_of(self._agent, list(self._took))))
             beside.replace(self._path)
 
 

@@ -15,8 +15,9 @@ import numpy as np
 
 from confidence_engine.config import Config
 from confidence_engine.domain.decision import GATE_NAMES
+from confidence_engine.domain.document import known_at
 from confidence_engine.domain.errors import DataRefused, KernelHalted
-from confidence_engine.domain.event import ADJUSTED, SYNTHETIC, signal_events
+from confidence_engine.domain.event import ADJUSTED, EVENT, SYNTHETIC, signal_events
 from confidence_engine.domain.instrument import CLASSES, Instrument, Underlying, calendars_of, instrument_rows
 from confidence_engine.domain.params import params_record
 from confidence_engine.domain.ports import Reader
@@ -32,10 +33,15 @@ from confidence_engine.feeds.assemble import (
     assemble,
     bar_piece,
     corporate_piece,
+    cut,
     funding_piece,
+    opened_at,
     score_piece,
     session_piece,
 )
+from confidence_engine.feeds.clean import CORPORATE_ROW
+from confidence_engine.feeds.holes import Stored, bars_heard, news_heard
+from confidence_engine.feeds.ingress import FEED_STREAM
 from confidence_engine.journal import kinds
 from confidence_engine.kernel.out import Out, clear, new_out
 from confidence_engine.kernel.params import Params
@@ -104,7 +110,8 @@ def signals(config: Config, sources: Sources, readings: Readings) -> np.ndarray:
 
 
 def compose(config: Config, sources: Sources, readings: Readings, window: Window) -> Tape:
-    """Sessions, bars, corporate actions, funding, scores, readings and timers in the total order.
+    """Sessions, bars, corporate actions, funding, scores, readings, what is wrong with the feeds, and timers in the
+    total order: what a run is told that lives through it.
 
     Raises DataRefused where a simulated world is put before an agent that may spend real money.
     """
@@ -114,8 +121,9 @@ def compose(config: Config, sources: Sources, readings: Readings, window: Window
     pieces: list[Piece] = []
     for i, one in enumerate(sources.instruments):
         marks = ADJUSTED if one.key in sources.adjusted else 0
-        interval, rows = config.agent.interval_ns, sources.bars[one.key]
+        interval, (rows, faults) = config.agent.interval_ns, _heard(config, sources, window, i)
         pieces.append(bar_piece(rows, i, one.venue, interval, clock.bar_latency_ns, window, marks))
+        pieces.append(Piece(FEED_STREAM, faults))
         if one.key in sources.corporate:
             actions, opens = sources.corporate[one.key], sources.sessions[one.calendar]
             pieces.append(corporate_piece(actions, i, one.venue, opens, window))
@@ -125,6 +133,7 @@ def compose(config: Config, sources: Sources, readings: Readings, window: Window
             pieces.append(score_piece(sources.scores[one.key], i, one.venue, window))
     names = calendars_of(sources.instruments)
     pieces += [session_piece(sources.sessions[name], name, k, window) for k, name in enumerate(names, 1)]
+    pieces.append(Piece(FEED_STREAM, _unheard(config, sources, window, pieces)))
     all_day = any(not one.calendar for one in sources.instruments)
     told = told_about(sources.instruments, config.universe.underlyings)
     return assemble(
@@ -132,6 +141,30 @@ def compose(config: Config, sources: Sources, readings: Readings, window: Window
         len(sources.instruments), len(told), SYNTHETIC if sources.synthetic else 0,
         () if all_day else tuple(sources.sessions[name] for name in names), config.agent.interval_ns >= DAY_NS,
     )  # fmt: skip
+
+
+def _heard(config: Config, sources: Sources, window: Window, number: int) -> tuple[np.ndarray, np.ndarray]:
+    """Bars of an instrument that a run would take, and the FEED events that it would be told beside them."""
+    one, clock = sources.instruments[number], config.timing
+    rows = cut(sources.bars[one.key], "close_ns", clock.bar_latency_ns, window)
+    hours = sources.sessions[one.calendar] if one.calendar else None
+    actions, opened = sources.corporate.get(one.key, np.zeros(0, CORPORATE_ROW)), np.zeros(0, np.int64)
+    if hours is not None:
+        actions, opened = opened_at(actions, hours)
+    stored = Stored(one, rows, hours, actions, opened)
+    taken, faults = bars_heard(stored, number, config.agent.interval_ns, clock, config.health, window.end_ns)
+    return (rows if taken.all() else rows[taken]), faults
+
+
+def _unheard(config: Config, sources: Sources, window: Window, pieces: Sequence[Piece]) -> np.ndarray:
+    """FEED events of news that was silent too long."""
+    if not config.health.news_silence_ns:
+        return np.zeros(0, EVENT)
+    lag_ns = config.timing.news_lag_ns
+    known = np.array([known_at(one, lag_ns) for one in sources.documents], np.int64)
+    first = [int(one.events["ts_known"].min()) for one in pieces if len(one.events)]
+    begin_ns = min([*first, *known.tolist()], default=window.load_ns)
+    return news_heard(known, begin_ns, config.health.news_silence_ns, window.end_ns)
 
 
 def initial(config: Config, instruments: tuple[Instrument, ...]) -> tuple[State, Venue]:

@@ -13,7 +13,7 @@ import numpy as np
 
 from confidence_engine.config import Config
 from confidence_engine.domain.document import Reading
-from confidence_engine.domain.event import ADL, CORPORATE, EVENT, FEED, FILL, LIQUIDATION
+from confidence_engine.domain.event import ADL, CORPORATE, EVENT, FILL, LIQUIDATION
 from confidence_engine.domain.ports import Reader
 from confidence_engine.drivers import replay
 from confidence_engine.drivers.agent import Cast
@@ -55,14 +55,13 @@ class Trade(NamedTuple):
 class Said(NamedTuple):
     """All that was decided and traded; `rows` the bytes of decisions, entries and intents as a journal keeps them.
 
-    `about` names the underlyings of each document that was heard, `feed` the FEED events.
+    `about` names the underlyings of each document that was heard.
     """
 
     decisions: dict[Key, Judged]
     trades: dict[Key, Trade]
     rows: tuple[bytes, bytes, bytes]
     about: dict[str, frozenset[str]]
-    feed: np.ndarray
 
 
 class Once:
@@ -123,7 +122,7 @@ def _played(config: Config, sources: Sources, events: np.ndarray, heard: _Heard)
     found = replay.play(config, sources.instruments, events)
     told = said_of(found.decisions, found.entries, found.intents, heard.leads)
     about = {name: frozenset(some) for name, some in heard.about.items()}
-    return told._replace(about=about, feed=events[events["kind"] == FEED])
+    return told._replace(about=about)
 
 
 def said_of(decisions: np.ndarray, entries: np.ndarray, intents: np.ndarray, leads: Mapping[int, str]) -> Said:
@@ -138,7 +137,7 @@ def said_of(decisions: np.ndarray, entries: np.ndarray, intents: np.ndarray, lea
     judged = {key: Judged(act, leads.get(lead, ""), body.tobytes()) for key, act, lead, body in rows}
     when = dict(zip(decisions["seq"].tolist(), decisions["ts_ns"].tolist(), strict=True))
     bodies = decisions.tobytes(), entries.tobytes(), intents.tobytes()
-    return Said(judged, _trades(entries, when), bodies, {}, np.zeros(0, EVENT))
+    return Said(judged, _trades(entries, when), bodies, {})
 
 
 def _keys(assets: Iterable[int], times: Iterable[int]) -> list[Key]:

@@ -21,8 +21,8 @@ from confidence_engine.feeds import timing
 from confidence_engine.feeds.merge import merge, validate
 
 __all__ = [
-    "Piece", "Streams", "Tape", "Window", "assemble", "bar_piece", "corporate_piece", "funding_piece", "score_piece",
-    "session_piece", "timers",
+    "Piece", "Streams", "Tape", "Window", "assemble", "bar_piece", "corporate_piece", "cut", "funding_piece",
+    "opened_at", "score_piece", "session_piece", "timers",
 ]  # fmt: skip
 
 _MAX_STREAMS = 65_535
@@ -67,7 +67,7 @@ def bar_piece(
     rows: np.ndarray, asset: int, venue: str, interval_ns: int, latency_ns: int, window: Window, marks: int = 0
 ) -> Piece:
     """BAR events of the window from BAR_ROW rows; a bar is known at its close + latency."""
-    rows = _cut(rows, "close_ns", latency_ns, window)
+    rows = cut(rows, "close_ns", latency_ns, window)
     ohlcv = tuple(rows[name] for name in "ohlcv")
     close = rows["close_ns"]
     events = ev.bar_events(close, close + latency_ns, asset, 0, ohlcv, marks)
@@ -76,14 +76,14 @@ def bar_piece(
 
 def funding_piece(rows: np.ndarray, asset: int, venue: str, latency_ns: int, window: Window, marks: int = 0) -> Piece:
     """FUNDING events of the window from FUNDING_ROW rows; known at the stamp + latency."""
-    rows = _cut(rows, "ts_ns", latency_ns, window)
+    rows = cut(rows, "ts_ns", latency_ns, window)
     at = rows["ts_ns"]
     return Piece(f"funding:{venue}", ev.funding_events(at, at + latency_ns, asset, 0, rows["rate"], marks))
 
 
 def score_piece(rows: np.ndarray, asset: int, venue: str, window: Window, marks: int = 0) -> Piece:
     """SCORE events of the window from SCORE_ROW rows; known when their maker says so."""
-    rows = _cut(rows, "known_ns", 0, window)
+    rows = cut(rows, "known_ns", 0, window)
     assets = np.full(len(rows), asset, np.uint16)
     horizon = rows["horizon_ns"].astype(np.float64)
     events = ev.score_events(rows["known_ns"], assets, 0, rows["mean"], rows["std"], horizon, marks)
@@ -99,15 +99,21 @@ def session_piece(rows: np.ndarray, name: str, number: int, window: Window) -> P
 
 def corporate_piece(rows: np.ndarray, asset: int, venue: str, sessions: np.ndarray, window: Window) -> Piece:
     """CORPORATE events from CORPORATE_ROW rows, at the open of the first session of or after the ex-date."""
-    at = np.searchsorted(sessions["close_ns"], rows["ex_ns"], side="right")
-    known = at < len(sessions)
-    rows, opened = rows[known], sessions["open_ns"][at[known]]
+    rows, opened = opened_at(rows, sessions)
     inside = (opened >= window.load_ns) & (opened < window.end_ns)
     events = ev.corporate_events(opened[inside], asset, 0, rows["what"][inside], rows["value"][inside])
     return Piece(f"corporate:{venue}", events)
 
 
-def _cut(rows: np.ndarray, column: str, latency_ns: int, window: Window) -> np.ndarray:
+def opened_at(rows: np.ndarray, sessions: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """CORPORATE_ROW whose session is known, and its open: the first of or after the ex-date."""
+    at = np.searchsorted(sessions["close_ns"], rows["ex_ns"], side="right")
+    known = at < len(sessions)
+    return rows[known], sessions["open_ns"][at[known]]
+
+
+def cut(rows: np.ndarray, column: str, latency_ns: int, window: Window) -> np.ndarray:
+    """The rows of the window, by a column of times and how much later each is known."""
     first, last = np.searchsorted(rows[column], (window.load_ns - latency_ns, window.end_ns - latency_ns))
     return rows[first:last]
 

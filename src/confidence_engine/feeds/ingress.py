@@ -111,6 +111,11 @@ class Ingress:
         bars.remember(rows[-64:].tolist())
         self._expects(bars)
 
+    def well(self, key: str) -> bool:
+        """Whether nothing is wrong with the bars of an asset."""
+        bars = self._bars[self._of(self._number, key)]
+        return bars.since_ns == 0 and bars.odd == 0.0
+
     def state(self) -> dict[str, Any]:
         """The whole memory as plain JSON: `restored` of it goes on with the same events."""
         keys = [one.key for one in self._instruments]
