@@ -17,6 +17,7 @@ from confidence_engine.drivers import paper, scribe
 from confidence_engine.drivers.agent import Agent
 from confidence_engine.drivers.carry import ledger
 from confidence_engine.drivers.paper import Heard, agent_of, feed_of
+from confidence_engine.drivers.replay import told_about
 from confidence_engine.drivers.shadow import shadow
 from confidence_engine.journal import kinds
 from confidence_engine.journal.reader import Place, Reader, place_of
@@ -129,3 +130,31 @@ def test_what_is_held_is_kept_over_every_change(
     reader.close()
     assert len(orders) == len(set(orders)) > 0
     assert not set(gone) & set(decided)
+
+
+def test_an_asset_that_is_added_knows_its_stories_from_before(tmp_path: Path) -> None:
+    """As they would be known to one that traded it all the time."""
+    agent = opened(place_of(tmp_path / "few", "simulated"), config(ALL[:3]), heard(ALL[:3]))
+    until_held(agent, config(ALL[:3]), heard(ALL[:3]))
+    now_ns = agent.intake.at_ns
+    agent.journal.abandon()
+    agent = opened(place_of(tmp_path / "few", "simulated"), config(ALL), heard(ALL))
+    other = opened(place_of(tmp_path / "all", "simulated"), config(ALL), heard(ALL))
+    for one in feed_of(config(ALL), heard(ALL), -1):
+        if one.at_ns > now_ns:
+            break
+        other.take([one])
+    names = told_about(agent.cast.instruments)
+    u = names.index(ALL[3].partition("/")[0])
+    since = agent.cast.window.load_ns  # what was told before the warm-up is not known to it
+    mine, told = stories(agent, u), {c: at for c, at in stories(other, u).items() if at >= since}
+    assert len(told) > 2
+    assert mine == told
+    for one in (agent, other):
+        one.journal.abandon()
+
+
+def stories(agent: Agent, u: int) -> dict[int, int]:
+    """Stories of an underlying that are held, and since when."""
+    rows = agent.state.story[u]
+    return {int(row["cluster"]): int(row["since_ns"]) for row in rows if row["since_ns"] > 0}

@@ -1,19 +1,22 @@
 """A new epoch: other parameters, other instruments or another program, with all that is held kept.
 
 The beliefs are learnt anew from what the agent itself heard during the warm-up window, taken from its journal as
-BACKFILL, on which nothing is decided; an asset that it did not trade before is taught by the rows of the feed. Then the
-facts are carried over, and the state is sealed: with it the epoch begins.
+BACKFILL, on which nothing is decided; an asset that it did not trade before is taught by the rows of the feed, and by
+what the journaled documents said of it. Then the facts are carried over, and the state is sealed: with it the epoch
+begins.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
 
 import msgspec
 import numpy as np
 
-from confidence_engine.domain.event import BACKFILL, COMMAND, EVENT, SIGNAL
+from confidence_engine.domain.document import UNKNOWN_PUBLISHER
+from confidence_engine.domain.event import BACKFILL, COMMAND, EVENT, SIGNAL, signal_events
 from confidence_engine.domain.instrument import Instrument
 from confidence_engine.drivers.agent import Agent, Cast
 from confidence_engine.drivers.carry import carry
@@ -21,12 +24,14 @@ from confidence_engine.drivers.replay import told_about
 from confidence_engine.drivers.scribe import params_told, upgrade
 from confidence_engine.drivers.shadow import SAID
 from confidence_engine.drivers.sources import Sources
-from confidence_engine.feeds.assemble import Window, bar_piece, funding_piece
+from confidence_engine.feeds.assemble import Piece, Window, bar_piece, funding_piece
 from confidence_engine.feeds.merge import merge
 from confidence_engine.journal import kinds
 from confidence_engine.journal.reader import Reader
 
 __all__ = ["instruments_of", "renewed"]
+
+_READING: Final = ("polarity", "certainty", "novelty", "relevance", "cluster")
 
 
 def instruments_of(held: tuple[Instrument, ...], wanted: tuple[Instrument, ...]) -> tuple[Instrument, ...]:
@@ -72,23 +77,48 @@ def _learn(new: Agent, old: Agent, sources: Sources) -> None:
     events = [_heard(old, new.cast, window)]
     clock, step = new.cast.config.timing, new.cast.config.agent.interval_ns
     taught = Window(window.load_ns, now_ns, now_ns + 1)
+    pieces = list(_stories(old, new.cast, window))
     for k, one in enumerate(new.cast.instruments):
         if k < len(old.cast.instruments) or one.key not in sources.bars:
             continue
         rows = sources.bars[one.key]
-        pieces = [bar_piece(rows, k, one.venue, step, clock.bar_latency_ns, taught)]
+        pieces.append(bar_piece(rows, k, one.venue, step, clock.bar_latency_ns, taught))
         new.intake.prime(one.key, rows[rows["close_ns"] + clock.bar_latency_ns <= now_ns])
         if one.key in sources.funding:
             pieces.append(funding_piece(sources.funding[one.key], k, one.venue, clock.funding_latency_ns, taught))
-        for piece in pieces:
-            part, streams = new.intake.numbered(piece)
-            events.append(part)
-            for number, name in streams:
-                told = {"id": number, "name": name}
-                new.journal.put(kinds.STREAM, new.journal.next_event - 1, max(now_ns, 0), payload=told)
+    for piece in pieces:
+        part, streams = new.intake.numbered(piece)
+        events.append(part)
+        for number, name in streams:
+            told = {"id": number, "name": name}
+            new.journal.put(kinds.STREAM, new.journal.next_event - 1, max(now_ns, 0), payload=told)
     both = merge(events)
     both["marks"] |= np.uint16(BACKFILL)
     new.learn(both)
+
+
+def _stories(old: Agent, cast: Cast, window: Window) -> Iterator[Piece]:
+    """What documents of the window said of what was not traded then: no event was made of it, but it is on record."""
+    before = told_about(old.cast.instruments, old.cast.config.universe.underlyings)
+    names = told_about(cast.instruments, cast.config.universe.underlyings)
+    fresh = {name: k for k, name in enumerate(names) if name not in before}
+    told: dict[str, list[tuple[float, ...]]] = defaultdict(list)
+    reader = Reader(old.journal.place, old.journal.disk)
+    try:
+        for record in reader.records(kinds.DOCUMENT) if fresh else ():
+            payload = msgspec.json.decode(record.payload or b"")
+            for said in payload["heard"] if record.ts_ns >= window.load_ns else ():
+                if said["underlying"] in fresh:
+                    at = payload["document"]["published_ns"], record.ts_ns, fresh[said["underlying"]]
+                    told[said.get("house", UNKNOWN_PUBLISHER)].append((*at, *(said[name] for name in _READING)))
+    finally:
+        reader.close()
+    for house, rows in sorted(told.items()):
+        published, known, about, *reading = zip(*rows, strict=True)
+        times = np.array(published, np.int64), np.array(known, np.int64)
+        columns: Any = tuple(np.array(one, np.float64) for one in reading)
+        events = signal_events(*times, np.array(about, np.uint16), np.zeros(len(rows), np.uint16), columns)
+        yield Piece(f"news:{house}", events)
 
 
 def _heard(old: Agent, cast: Cast, window: Window) -> np.ndarray:

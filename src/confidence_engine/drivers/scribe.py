@@ -166,6 +166,7 @@ def told_of(config: Config, readings: Readings, first: int) -> list[dict[str, An
     heard: dict[int, list[dict[str, Any]]] = {}
     for row in readings.rows:
         said = {name: row[name].item() for name in ("polarity", "certainty", "novelty", "relevance", "cluster")}
+        said["house"] = readings.publishers[row["publisher"]]
         heard.setdefault(int(row["document"]) - first, []).append({"underlying": names[row["underlying"]]} | said)
     return [
         {"document": msgspec.to_builtins(document), "verdict": _verdict(verdict), "heard": heard.get(k, [])}
