@@ -38,6 +38,7 @@ class Ticker:
         self._closes = np.zeros(0, np.int64)
         if self._whole:
             self._closes = np.unique(np.concatenate([one["close_ns"] for one in sessions])) + clock.settle_ns
+        self._from_ns = load_ns
         self._on_grid = self._grid_from(load_ns)
         self._after = NEVER
 
@@ -63,16 +64,18 @@ class Ticker:
             if at == self._after:
                 self._after = NEVER
             if grid:
-                self._on_grid = self._grid_from(at + 1)
+                self._from_ns = at + 1
+                self._on_grid = self._grid_from(self._from_ns)
         return ev.joined(fired)
 
     def memory(self) -> dict[str, Any]:
-        """What fires next."""
-        return {"grid": self._on_grid, "after": self._after}
+        """From when on the grid is looked for, and when evidence fires."""
+        return {"from": self._from_ns, "after": self._after}
 
     def remember(self, memory: dict[str, Any]) -> None:
-        """Go on from what another of the same parameters was waiting for."""
-        self._on_grid, self._after = memory["grid"], memory["after"]
+        """Go on from where another was; the grid and the sessions are this one's, which may know more of them."""
+        self._from_ns, self._after = memory["from"], memory["after"]
+        self._on_grid = self._grid_from(self._from_ns)
 
     def _grid_from(self, now_ns: int) -> int:
         """First time on the grid at or after `now_ns`."""
