@@ -259,3 +259,54 @@ def test_the_pace_is_the_feeds() -> None:
     assert asyncio.run(paced.next(1 << 62)) == Moment(61_000_000_000)
     assert asyncio.run(paced.next(1 << 62)) is None
     assert np.isfinite(paced.now_ns())
+
+
+def test_sigterm_while_it_still_learns_ends_it_cleanly(place: Place) -> None:
+    agent = start(place, cast(), clock=clock, reserve=0)
+
+    def early(agent: Agent) -> None:
+        assert agent.now_ns < agent.cast.window.start_ns
+        signal.raise_signal(signal.SIGTERM)
+
+    assert paper.run(agent, feed(), 600.0, [Seen(early)]) == "SIGTERM"
+    assert records(place, kinds.ENDED)[0]["why"] == "SIGTERM"
+    again = go_on(place, cast(), clock=clock, reserve=0)
+    again.take(list(itertools.islice(after(again), 30)))
+    again.journal.abandon()
+
+
+def test_what_is_learnt_is_taken_at_once_and_the_rest_at_the_pace_asked_for() -> None:
+    wall = [100.0]
+    source = iter([Moment(at) for at in (1_000, 2_000, 10_000_000_000, 70_000_000_000)])
+    paced = PacedFeed(source, 10_000_000_000, 60.0, lambda: wall[0])
+    assert asyncio.run(paced.next(1_500)) == Moment(1_000)
+    assert asyncio.run(paced.next(1_500)) == Moment(1_500)
+    wall[0] = 500.0  # learning took its time, which nothing has to catch up with
+    assert paced.ready() == Moment(2_000)
+    assert paced.ready() == Moment(10_000_000_000)
+    assert paced.ready() is None
+    wall[0] = 501.0
+    assert paced.ready() == Moment(70_000_000_000)
+
+
+def test_who_looks_on_and_fails_ends_the_run_but_not_badly(place: Place) -> None:
+    agent = start(place, cast(), clock=clock, reserve=0)
+
+    def fails(agent: Agent) -> None:
+        raise ZeroDivisionError("drawn badly")
+
+    with pytest.raises(ZeroDivisionError):
+        paper.run(agent, feed(), 0.0, [Seen(fails)])
+    assert records(place, kinds.ENDED)[0]["why"] == "whoever looks on failed"
+    assert shadow(place).equal
+
+
+def test_what_fails_beside_the_loop_is_told_when_it_has_ended(place: Place) -> None:
+    agent = start(place, cast(), clock=clock, reserve=0)
+
+    async def beside() -> None:
+        raise ZeroDivisionError("beside")
+
+    with pytest.raises(ZeroDivisionError):
+        paper.run(agent, itertools.islice(feed(), 200), 0.0, [], beside)
+    assert records(place, kinds.ENDED)[0]["why"] == "end of the feed"

@@ -7,6 +7,7 @@ before it acts. An agent that does not run finds it first thing at its next star
 from __future__ import annotations
 
 import getpass
+import math
 import time
 import uuid
 from pathlib import Path
@@ -73,13 +74,20 @@ def flatten(
 
 def limit(
     ctx: typer.Context,
-    gross_usd: Annotated[float, typer.Argument(min=0.0, help="Most gross exposure of each agent, in USD.")],
     reason: Reason,
+    gross_usd: Annotated[
+        float | None, typer.Argument(min=0.0, help="Most gross exposure of all agents together, in USD.")
+    ] = None,
+    lift: Annotated[bool, typer.Option("--lift", help="No limit any more.")] = False,
     agent: Which = None,
     operator: Operator = None,
     as_json: Json = False,
 ) -> None:
-    """Cap the gross exposure of the agents."""
+    """Cap the gross exposure of the account: each agent gets an equal part, or the one that is named all of it."""
+    from confidence_engine.domain.errors import UsageError
+
+    if (gross_usd is None) != lift or (gross_usd is not None and not math.isfinite(gross_usd)):
+        raise UsageError("wanted an amount in USD, or --lift")
     _tell(ctx, "limit", agent, operator, reason, gross_usd, as_json)
 
 
@@ -99,12 +107,14 @@ def _tell(
     who = operator or getpass.getuser()
     sent = []
     for place in places:
-        command = Command(str(uuid.uuid4()), word, who, reason, time.time_ns(), value)
+        share = None if value is None else value / len(places)
+        command = Command(str(uuid.uuid4()), word, who, reason, time.time_ns(), share)
         sent.append((place, command, put(place, command)))
     until = time.monotonic() + _WAIT_S
     rows = [_outcome(place, command, path, until) for place, command, path in sent]
+    said = word if value is None else f"{word} {value / len(places):,.2f} USD"
     told = [(one["agent"], one["outcome"]) for one in rows]
-    emit(as_json, {"command": word, "agents": rows}, lambda: grid(("agent", word), told))
+    emit(as_json, {"command": word, "agents": rows}, lambda: grid(("agent", said), told))
     if any(one["outcome"] in ("not heard", "refused") for one in rows):
         raise typer.Exit(1)
 
@@ -122,12 +132,12 @@ def _outcome(place: Place, command: Command, path: Path, until: float) -> dict[s
         note(f"{place.name}: its program knows no such command; {path.parent / REFUSED} has it with the reason")
     elif not path.exists():
         outcome = "obeyed"
-    elif runs:
+    elif runs and is_locked(place.folder):
         outcome = "not heard"
         note(f"{place.name}: it runs and has not taken the command within {_WAIT_S:g} s; it stays in {path.parent}")
     else:
         outcome = "waits: the agent does not run, and obeys it first thing when it does"
-    return {"agent": place.name, "outcome": outcome, "id": command.id}
+    return {"agent": place.name, "outcome": outcome, "id": command.id, "value": command.value}
 
 
 def places_of(ctx: typer.Context, agent: str | None) -> list[Place]:

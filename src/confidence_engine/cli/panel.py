@@ -73,6 +73,9 @@ def _header(agent: Agent, speed: float) -> Text:
         line.append(" ")
     at = format_time(agent.now_ns)[:16].replace("T", " ") if agent.now_ns > 0 else "-"
     line.append(f"{agent.cast.config.agent.name}", "bold")
+    if agent.now_ns < (begin := agent.cast.window.start_ns):
+        line.append(f"  {at} UTC  learning; decides from {format_time(begin)[:16].replace('T', ' ')}")
+        return line
     line.append(f"  {at} UTC  paper, {f'{speed:,.0f} x the clock' if speed > 0 else 'as fast as can be'}")
     return line
 

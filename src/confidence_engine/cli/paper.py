@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from confidence_engine.cli.show import Json, database, emit, grid, home, note, progress
+from confidence_engine.cli.show import Json, database, emit, grid, home, note
 
 if TYPE_CHECKING:
     from confidence_engine.config import Config
@@ -30,7 +30,9 @@ def paper(
     config: Annotated[
         Path | None, typer.Argument(help="Config file, as config/futures.toml; may be left out with --world.")
     ] = None,
-    feed: Annotated[str, typer.Option(help="store: recorded data; world: a simulated world.")] = "store",
+    feed: Annotated[
+        str | None, typer.Option(help="store: recorded data; world: a simulated world; default: world with --world.")
+    ] = None,
     world: Annotated[Path | None, typer.Option(help="World file, as config/worlds/plain.toml.")] = None,
     seed: Annotated[int, typer.Option(min=0, help="Another seed is another world.")] = 7,
     start: Annotated[
@@ -51,9 +53,8 @@ def paper(
     from confidence_engine.cli.shadow import told_shadow
     from confidence_engine.cli.view import watcher
     from confidence_engine.cli.warm import compile_kernel
-    from confidence_engine.drivers.paper import agent_of, feed_of, run, warm_up
+    from confidence_engine.drivers.paper import agent_of, feed_of, run
     from confidence_engine.drivers.pulse import Pulse
-    from confidence_engine.journal.projector import project
     from confidence_engine.text.kept import KeptReader
 
     loaded, heard, origin = _heard(ctx, config, feed, world, seed, start, end)
@@ -62,21 +63,16 @@ def paper(
     place = place_of_agent(ctx, loaded, origin)
     agent = agent_of(place, loaded, heard, reader)
     try:
-        coming = feed_of(loaded, heard, agent.intake.at_ns)
-        if agent.now_ns < heard.window.start_ns:
-            with progress() as bar:
-                bar.add_task("warm-up", total=None)
-                coming = warm_up(agent, coming)
-        if isinstance(reader, KeptReader):
-            reader.save()
-        pulse = Pulse(agent)
+        coming, pulse = feed_of(loaded, heard, agent.intake.at_ns), Pulse(agent)
         with watcher(agent, speed, plain) as seen:
             why = run(agent, coming, speed, [seen, pulse], _beside(_tables(ctx), seen.beside, pulse.beside))
         pulse.write()
     finally:
         agent.journal.abandon()
+        if isinstance(reader, KeptReader):
+            reader.save()
     found = _shadowed(place)
-    project(home(ctx), database(ctx))
+    _tell_tables(ctx)
     payload = {"agent": loaded.agent.name, "ended": why, "equity": float(agent.state.head[0].equity)}
     payload |= {"begun": float(agent.state.head[0].start_equity)}
     payload |= {"events": int(agent.state.head[0].steps), "synthetic": heard.sources.synthetic}
@@ -87,16 +83,18 @@ def paper(
 
 
 def _heard(
-    ctx: typer.Context, config: Path | None, feed: str, world: Path | None, seed: int, start: str | None,
+    ctx: typer.Context, config: Path | None, feed: str | None, world: Path | None, seed: int, start: str | None,
     end: str | None,
 ) -> tuple[Config, Heard, str]:  # fmt: skip
     """(config, what feeds it, the agent's name)."""
     from confidence_engine.domain.errors import UsageError
 
-    if feed == "world" or (feed == "store" and world is not None):
-        return _simulated(ctx, config, world, seed, start, end)
-    if feed != "store":
+    if feed not in (None, "store", "world"):
         raise UsageError(f"--feed is store or world, not {feed!r}")
+    if feed == "world" or (feed is None and world is not None):
+        return _simulated(ctx, config, world, seed, start, end)
+    if world is not None:
+        raise UsageError("--feed store has no --world; leave one of them out")
     if config is None:
         raise UsageError("wanted CONFIG, or --world FILE")
     return _stored(ctx, config, start, end)
@@ -190,18 +188,24 @@ def _beside(*each: Callable[[], Awaitable[None]]) -> Callable[[], Awaitable[None
 
 def _tables(ctx: typer.Context) -> Callable[[], Awaitable[None]]:
     """Tells the home's tables what is new, now and then, in a thread beside the loop."""
-    from confidence_engine.domain.errors import ConfidenceError
-    from confidence_engine.journal.projector import project
 
     async def beside() -> None:
         while True:
             await asyncio.sleep(_TABLES_S)
-            try:
-                await asyncio.to_thread(project, home(ctx), database(ctx))
-            except ConfidenceError as error:  # the record is the journal; the tables are told again at the end
-                note(f"the tables wait: {error}")
+            await asyncio.to_thread(_tell_tables, ctx)
 
     return beside
+
+
+def _tell_tables(ctx: typer.Context) -> None:
+    """The record is the journal: tables that cannot be told what is new wait, whoever's journal is the reason."""
+    from confidence_engine.domain.errors import ConfidenceError
+    from confidence_engine.journal.projector import project
+
+    try:
+        project(home(ctx), database(ctx))
+    except (ConfidenceError, OSError) as error:
+        note(f"the tables wait: {error}")
 
 
 def _shadowed(place: Place) -> Shadowed:

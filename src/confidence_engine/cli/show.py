@@ -7,6 +7,7 @@ one line on stderr and the exit code of its class. Rich is imported only when so
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
@@ -95,8 +96,9 @@ def grid(header: Sequence[str], rows: Iterable[Sequence[object]], title: str = "
 
 
 def note(text: str) -> None:
-    """One line for people, on stderr."""
-    print(text, file=sys.stderr, flush=True)
+    """One line for people, on stderr; where nobody reads it any more, nothing ends for that."""
+    with contextlib.suppress(BrokenPipeError):
+        print(text, file=sys.stderr, flush=True)
 
 
 def note_covered(sources: Sources, asked: tuple[int, int], found: tuple[int, int], done: str) -> None:

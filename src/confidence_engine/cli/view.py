@@ -72,6 +72,8 @@ class Lines:
     def __init__(self, agent: Agent) -> None:
         self._symbols = [one.symbol for one in agent.cast.instruments]
         self._day = agent.now_ns // DAY_NS
+        if agent.now_ns < (begin := agent.cast.window.start_ns):
+            note(f"{agent.cast.config.agent.name} learns; it decides from {format_time(begin)}")
 
     def saw(self, agent: Agent, moments: Sequence[Moment], made: Sequence[Stretch], took_s: float) -> None:
         """As the port says."""
@@ -84,7 +86,7 @@ class Lines:
                     told = _fill_words(np.frombuffer(row.body, ENTRY)[0], self._symbols)
                     if told is not None:
                         note(told)
-        if agent.now_ns // DAY_NS != self._day:
+        if agent.now_ns // DAY_NS != self._day and agent.now_ns >= agent.cast.window.start_ns:
             self._day = agent.now_ns // DAY_NS
             head = agent.state.head[0]
             note(

@@ -17,7 +17,9 @@ COMMAND_CODES: Final = {
 
 
 class Command(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One command. `command` is a key of COMMAND_CODES; `value` its argument: a limit's gross exposure in USD."""
+    """One command. `command` is a key of COMMAND_CODES; `value` its argument: a limit's gross exposure in USD, none to
+    lift it.
+    """
 
     id: str
     command: str

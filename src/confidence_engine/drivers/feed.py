@@ -10,6 +10,7 @@ is what a run on such a feed lives by.
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections.abc import Callable, Iterator
 from typing import NamedTuple, Protocol
@@ -145,20 +146,21 @@ def _news(documents: list[Document], lag_ns: int) -> _Series:
 class PacedFeed:
     """Port `Feed` over moments that are there already, handed over at `speed` times the pace of the wall's clock.
 
-    `speed` 0 hands over as fast as they are taken.
+    What is from before `begin_ns` is handed over as fast as it is taken, and all of it with `speed` 0; the clock starts
+    when the first of the rest is due.
     """
 
     def __init__(
         self, source: Iterator[Moment], begin_ns: int, speed: float, wall: Callable[[], float] = time.monotonic
     ) -> None:  # fmt: skip
         self._source, self._speed, self._wall = source, speed, wall
-        self._begin_ns, self._began = begin_ns, wall()
-        self._last_ns = begin_ns
+        self._begin_ns, self._began = begin_ns, math.nan
+        self._last_ns = -1
         self._next = next(source, None)
 
     def now_ns(self) -> int:
         """What the feed's clock shows: never more than the next thing it has to say, never less than the last."""
-        if self._speed <= 0:
+        if not self._paced():
             return self._last_ns
         ran = self._ran_ns()
         return max(self._last_ns, ran if self._next is None else min(ran, self._next.at_ns))
@@ -168,7 +170,7 @@ class PacedFeed:
         if self._next is None:
             return None
         at_ns = min(self._next.at_ns, due_ns)
-        if self._speed > 0:
+        if self._paced():
             wait = self._began + (at_ns - self._begin_ns) / (self._speed * 1e9) - self._wall()
             if wait > 0:
                 await asyncio.sleep(wait)
@@ -179,9 +181,17 @@ class PacedFeed:
 
     def ready(self) -> Moment | None:
         """As the port says."""
-        if self._next is None or (self._speed > 0 and self._ran_ns() < self._next.at_ns):
+        if self._next is None or (self._paced() and self._ran_ns() < self._next.at_ns):
             return None
         return self._hand()
+
+    def _paced(self) -> bool:
+        """Whether the clock says when the next thing is handed over."""
+        if self._speed <= 0 or (self._next is not None and self._next.at_ns < self._begin_ns):
+            return False
+        if math.isnan(self._began):
+            self._began = self._wall()
+        return True
 
     def _hand(self) -> Moment | None:
         taken, self._next = self._next, next(self._source, None)

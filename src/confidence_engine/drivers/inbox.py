@@ -44,6 +44,7 @@ class Inbox:
 
     def __init__(self, place: Place) -> None:
         self._folder = _folder(place)
+        self._folder.mkdir(parents=True, exist_ok=True)  # by the agent's user, who will take files out of it
         self._obeyed = _obeyed(place)
         self._taken: dict[str, Path] = {}
 
@@ -87,7 +88,8 @@ class Inbox:
         return None
 
     def _remove(self, path: Path) -> None:
-        with contextlib.suppress(FileNotFoundError):
+        """Take a file away; one that may not be, as another user's folder, is known by its id and passed over."""
+        with contextlib.suppress(FileNotFoundError, PermissionError):
             path.unlink()
 
 

@@ -47,6 +47,7 @@ class Live:
         self._wake = asyncio.Event()
         self._kept = self._sealed = time.monotonic()
         self._polled = 0.0
+        self._looking = False
         self._stepped = int(agent.state.head[0].steps)
 
     def stop(self, why: str) -> None:
@@ -66,10 +67,16 @@ class Live:
                     self._take(batch)
                     self._now_and_then()
                     await asyncio.sleep(0)
+        except Exception:
+            if self._looking:  # nothing is wrong with the agent: it ends well, and the failure is told
+                self._end("whoever looks on failed")
+            raise
         finally:
             if task is not None:
                 task.cancel()
         self._end(self._why)
+        if task is not None and task.done() and not task.cancelled():
+            task.result()  # what ran beside it failed, and the run has ended well all the same
         return self._why
 
     async def _batch(self) -> list[Moment] | None:
@@ -117,8 +124,10 @@ class Live:
         for moment in batch:
             for command in moment.commands:
                 self.inbox.done(command)
+        self._looking = True
         for one in self._watchers:
             one.saw(self.agent, batch, made, took)
+        self._looking = False
 
     def _now_and_then(self) -> None:
         """A seal once in a long while, a checkpoint more often, where something has happened."""

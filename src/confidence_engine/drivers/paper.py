@@ -30,9 +30,7 @@ from confidence_engine.feeds.faults import Params as Faults
 from confidence_engine.feeds.faults import spoil
 from confidence_engine.journal.reader import Place, Reader
 
-__all__ = ["Heard", "agent_of", "feed_of", "held_epoch", "run", "warm_up"]
-
-_BULK = 512
+__all__ = ["Heard", "agent_of", "feed_of", "held_epoch", "run"]
 
 
 class Heard(NamedTuple):
@@ -105,34 +103,14 @@ def feed_of(config: Config, heard: Heard, after_ns: int) -> Iterator[Moment]:
     return (one for one in source if one.at_ns > after_ns)
 
 
-def warm_up(agent: Agent, source: Iterator[Moment]) -> Iterator[Moment]:
-    """Take what became known before the first decision, as fast as it can be taken; returns what is left."""
-    begin_ns = agent.cast.window.start_ns
-    some: list[Moment] = []
-    for one in source:
-        if one.at_ns >= begin_ns:
-            break
-        some.append(one)
-        if len(some) == _BULK:
-            agent.take(some)
-            some = []
-    else:
-        one = None  # type: ignore[assignment]
-    if some:
-        agent.take(some)
-    return source if one is None else _first(one, source)
-
-
-def _first(one: Moment, then: Iterator[Moment]) -> Iterator[Moment]:
-    yield one
-    yield from then
-
-
 def run(
     agent: Agent, source: Iterator[Moment], speed: float, watchers: Sequence[Watcher] = (),
     beside: Callable[[], Awaitable[None]] | None = None,
 ) -> str:  # fmt: skip
-    """Until the feed ends, or SIGINT or SIGTERM comes; returns why. The agent is closed when it returns."""
+    """Until the feed ends, or SIGINT or SIGTERM comes; returns why. The agent is closed when it returns.
+
+    What became known before the first decision is taken as fast as it can be, the rest at `speed` times the clock.
+    """
     begin_ns = max(agent.cast.window.start_ns, agent.now_ns)
 
     async def loop() -> str:

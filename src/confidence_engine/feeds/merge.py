@@ -14,7 +14,7 @@ import numpy as np
 
 from confidence_engine.domain import event as ev
 from confidence_engine.domain.errors import DataRefused
-from confidence_engine.domain.order import CMD_HALT, CMD_LIMIT
+from confidence_engine.domain.order import CMD_HALT, CMD_STAND_DOWN
 from confidence_engine.domain.units import format_time
 
 __all__ = ["merge", "validate"]
@@ -230,6 +230,6 @@ _BODY: Final[dict[int, tuple[tuple[Callable[[np.ndarray], np.ndarray], str], ...
         (lambda e: ~np.isin(_read(ev.feed_what)(e), list(ev.FEED_NAMES)), "a feed did nothing that is known"),
         (lambda e: ~np.isin(_read(ev.feed_of)(e), [0, *ev.KIND_NAMES]), "a feed that brings no kind there is"),
     ),
-    ev.COMMAND: ((_outside(ev.command_code, CMD_HALT, CMD_LIMIT), "no such command"),),
+    ev.COMMAND: ((_outside(ev.command_code, CMD_HALT, CMD_STAND_DOWN), "no such command"),),
     ev.TIMER: ((lambda e: ~np.isin(_read(ev.timer_is_grid)(e), (0.0, 1.0)), "neither on the grid nor after evidence"),),
 }

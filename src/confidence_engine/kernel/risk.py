@@ -69,7 +69,7 @@ def watch(s, p):
 
 @stage
 def command(s, event):
-    """What the operator says; a resume lifts every halt and starts the drawdown anew from here."""
+    """What the operator says; a resume lifts every halt and starts the drawdown anew, a limit of no value lifts it."""
     h = s.head[0]
     code = int(command_code(event))
     if code == CMD_HALT:
@@ -78,7 +78,7 @@ def command(s, event):
         h.halted |= HALT_OPERATOR | HALT_FLATTEN
     elif code == CMD_RESUME:
         h.halted, h.peak_equity = 0, h.equity
-    elif code == CMD_LIMIT and command_value(event) >= 0.0:
+    elif code == CMD_LIMIT and not command_value(event) < 0.0:
         h.gross_limit = command_value(event)
 
 
