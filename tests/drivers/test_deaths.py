@@ -118,8 +118,9 @@ def live(begun: Path, folder: Path, seed: int, deaths: int, moments: list[Moment
     shutil.copytree(begun, folder / "home0")
     life, engine_of = Life(folder / "home0", seed, moments), log.engine_of
     patch.setattr(log, "engine_of", lambda url, full=False: life.disk.watch(engine_of(url, full)))
-    for _ in range(deaths):
-        life.process()
+    died = [life.process() for _ in range(deaths)]
+    assert all(one.startswith(("before", "amid", "after")) for one in died), died
+    assert len({one.rpartition(", ")[2] for one in died}) >= 4, died  # write, sync, record, block, commit, replace ...
     life.disk = FaultyDisk(life.rng)
     agent = life.opened()
     patch.setattr(log, "engine_of", engine_of)

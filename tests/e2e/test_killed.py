@@ -62,7 +62,7 @@ def same_as_replay(home: Path, name: str, replayed: dict[str, Any], ended: dict[
     resumed = sum(1 for _ in reader.records(kinds.RESUMED))
     reader.close()
     assert len(decisions) == replayed["decisions"]
-    assert ended["shadow"]["decisions_hash"]
+    assert ended["shadow"]["state_hash"] == replayed["state_hash"]
     assert len(orders) == len(set(orders))
     assert resumed >= 1
     from confidence_engine.feeds.cache import rows_hash
@@ -75,7 +75,7 @@ def test_killed_and_started_again_it_is_the_replay(tmp_path: Path) -> None:
     world.write_text(WORLD, encoding="utf-8")
     paper = ["paper", "--world", str(world), "--seed", "5", "--plain", "--speed", "150000"]
     replayed = told(tmp_path / "replay", "replay", "--world", str(world), "--seed", "5")
-    killed(tmp_path / "paper", paper, 1, 2, 4.0, 8.0)
+    assert killed(tmp_path / "paper", paper, 1, 2, 4.0, 8.0) > 0
     ended = told(tmp_path / "paper", *paper[:-1], "0")
     same_as_replay(tmp_path / "paper", "simulated", replayed, ended)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import signal
 import subprocess
 import time
@@ -14,9 +15,12 @@ import pytest
 
 from confidence_engine.cli import app
 from confidence_engine.domain.jit import jit_enabled
-from confidence_engine.drivers.inbox import INBOX, REFUSED
+from confidence_engine.drivers.agent import go_on, start
+from confidence_engine.drivers.inbox import INBOX, REFUSED, Inbox
+from confidence_engine.feeds.delivery import Moment
 from confidence_engine.journal import kinds
 from confidence_engine.journal.reader import Reader, place_of
+from tests.drivers import paired
 from tests.e2e.test_killed import WORLD, command
 
 pytestmark = pytest.mark.skipif(not jit_enabled(), reason="real processes, compiled")
@@ -131,3 +135,23 @@ def test_a_command_wants_a_reason_and_somebody_to_hear_it(tmp_path: Path, capsys
     assert "no agent 'nobody'" in capsys.readouterr().err
     assert app.main(["--home", str(tmp_path), "status"]) == 0
     assert "no agents yet" in capsys.readouterr().out
+
+
+def test_a_limit_is_the_accounts_and_can_be_lifted(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for name in ("futures", "hybrid"):
+        start(place_of(tmp_path / "agents" / name, name), paired.cast(), clock=lambda: 1, reserve=0).journal.abandon()
+    home = ["--home", str(tmp_path)]
+    assert app.main([*home, "limit", "1000", "--reason", "both", "--json"]) == 0
+    assert [one["value"] for one in json.loads(capsys.readouterr().out)["agents"]] == [500.0, 500.0]
+    assert told(capsys, tmp_path, "limit", "300", "--reason", "one", "--agent", "hybrid")["value"] == 300.0
+    assert told(capsys, tmp_path, "limit", "--lift", "--reason", "one", "--agent", "hybrid")["value"] is None
+    for words in (["inf"], ["nan"], [], ["5", "--lift"]):
+        assert app.main([*home, "limit", *words, "--reason", "x"]) == 2
+    agent = go_on(place_of(tmp_path / "agents/hybrid", "hybrid"), paired.cast(), clock=lambda: 1, reserve=0)
+    limits = []
+    for one in Inbox(agent.journal.place).waiting():
+        agent.take([Moment(paired.WINDOW.load_ns, (), (one,))])
+        limits.append(float(agent.state.head[0].gross_limit))
+    assert limits[:2] == [500.0, 300.0]
+    assert math.isnan(limits[2])
+    agent.journal.abandon()

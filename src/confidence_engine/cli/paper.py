@@ -34,7 +34,7 @@ def paper(
         str | None, typer.Option(help="store: recorded data; world: a simulated world; default: world with --world.")
     ] = None,
     world: Annotated[Path | None, typer.Option(help="World file, as config/worlds/plain.toml.")] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Another seed is another world.")] = 7,
+    seed: Annotated[int | None, typer.Option(min=0, help="Another seed is another world; 7 unless told.")] = None,
     start: Annotated[
         str | None, typer.Option(help="First moment that is decided; default: as early as can be.")
     ] = None,
@@ -83,7 +83,7 @@ def paper(
 
 
 def _heard(
-    ctx: typer.Context, config: Path | None, feed: str | None, world: Path | None, seed: int, start: str | None,
+    ctx: typer.Context, config: Path | None, feed: str | None, world: Path | None, seed: int | None, start: str | None,
     end: str | None,
 ) -> tuple[Config, Heard, str]:  # fmt: skip
     """(config, what feeds it, the agent's name)."""
@@ -92,9 +92,11 @@ def _heard(
     if feed not in (None, "store", "world"):
         raise UsageError(f"--feed is store or world, not {feed!r}")
     if feed == "world" or (feed is None and world is not None):
-        return _simulated(ctx, config, world, seed, start, end)
+        return _simulated(ctx, config, world, 7 if seed is None else seed, start, end)
     if world is not None:
         raise UsageError("--feed store has no --world; leave one of them out")
+    if seed is not None:
+        raise UsageError("--seed is a world's; there is no --world")
     if config is None:
         raise UsageError("wanted CONFIG, or --world FILE")
     return _stored(ctx, config, start, end)
