@@ -27,6 +27,7 @@ def test_a_second_time_it_is_there_already(capsys: pytest.CaptureFixture[str]) -
     assert capsys.readouterr().out == "machine code was there already\n"
 
 
+@pytest.mark.nightly  # that a copy is compiled anew is tested in every run, on less code: tests/domain/test_jit.py
 def test_a_copied_package_does_not_take_its_stale_code_for_cached(tmp_path: Path) -> None:
     """The copy brings the folder of machine code along, but Numba compiles anew, and that is what is reported."""
     assert app.main(["warm"]) == 0

@@ -51,6 +51,14 @@ def test_an_edit_in_another_file_is_compiled_anew(copy: Path) -> None:
     assert asked(copy) == (3, 0)
 
 
+def test_a_copy_brings_its_code_along_and_is_compiled_anew(copy: Path, tmp_path: Path) -> None:
+    assert asked(copy) == (2, 0)
+    there = tmp_path / "there" / "confidence_engine"
+    shutil.copytree(copy, there, copy_function=shutil.copy)
+    assert list(there.rglob("*.nbi"))
+    assert asked(there) == (2, 0)
+
+
 @pytest.mark.parametrize("folder", ["domain", "kernel", "venues", "drivers"])
 def test_the_key_covers_every_folder_that_is_compiled(copy: Path, folder: str) -> None:
     before = source_hash(copy)

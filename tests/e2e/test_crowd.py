@@ -9,6 +9,7 @@ import pytest
 from confidence_engine.domain.finding import BROAD, FINDING_NAMES, HYPE, IGNORED, NARROW, SPENT
 from confidence_engine.drivers import replay
 from confidence_engine.drivers.replay import Result
+from confidence_engine.feeds.assemble import Tape
 
 from .conftest import Case
 
@@ -18,13 +19,15 @@ CROWD = (BROAD, NARROW, HYPE, SPENT, IGNORED)
 FIRES = {"futures": (HYPE, SPENT, IGNORED), "eager_spot": CROWD}  # one publisher alone is neither broad nor narrow
 
 
-def played(case: Case, **factors: float) -> Result:
+def tape_of(case: Case) -> Tape:
+    """Events and streams; the factors of the crowd have no part in them."""
+    return replay.compose(case.config, case.sources, case.readings, case.window)
+
+
+def played(case: Case, tape: Tape, **factors: float) -> Result:
     """The replay with some factors of the crowd set."""
-    tape = replay.compose(case.config, case.sources, case.readings, case.window)
-    crowd = case.config.kernel.crowd._replace(**factors)
-    return replay.play(
-        case.config, case.sources.instruments, tape.events, params=case.config.kernel._replace(crowd=crowd)
-    )
+    params = case.config.kernel._replace(crowd=case.config.kernel.crowd._replace(**factors))
+    return replay.play(case.config, case.sources.instruments, tape.events, params=params)
 
 
 def by_moment(result: Result, name: str) -> dict[tuple[int, int], float]:
@@ -36,7 +39,8 @@ def by_moment(result: Result, name: str) -> dict[tuple[int, int], float]:
 @pytest.mark.parametrize("agent", ["futures", "eager_spot"])
 def test_every_finding_fires_at_a_sane_rate_and_matters(agent: str, request: pytest.FixtureRequest) -> None:
     case: Case = request.getfixturevalue(agent)
-    full = played(case)
+    tape = tape_of(case)
+    full = played(case, tape)
     told = full.decisions[full.decisions["stories"] > 0]
     strength = by_moment(full, "strength")
     for finding in CROWD:
@@ -45,7 +49,7 @@ def test_every_finding_fires_at_a_sane_rate_and_matters(agent: str, request: pyt
             assert rate == 0.0
             continue
         assert 0.002 < rate < 0.3, FINDING_NAMES[finding]
-        without = by_moment(played(case, **{FINDING_NAMES[finding].lower(): 1.0}), "strength")
+        without = by_moment(played(case, tape, **{FINDING_NAMES[finding].lower(): 1.0}), "strength")
         assert sum(without[key] != strength[key] for key in without.keys() & strength.keys()) >= 10
 
 
