@@ -159,10 +159,12 @@ class Journal:
             self.abandon()
 
     def abandon(self) -> None:
-        """Let go without another word, as a process that dies does."""
-        if self._claim is not None:
-            self._claim.invalidate()  # the lock ends with its session
-            self._claim.close()
+        """Let go without another word, as a process that dies does; once more is nothing more."""
+        claim, self._claim = self._claim, None
+        self._failed = self._failed or f"{self.place.folder}: it was let go"
+        if claim is not None:
+            claim.invalidate()  # the lock ends with its session
+            claim.close()
         self.engine.dispose()
         self._lock.close()
 
