@@ -17,7 +17,7 @@ from confidence_engine.journal.reader import place_of
 __all__ = ["fresh", "server"]
 
 
-def test_one_that_ended_is_let_go_of_twice_and_is_its_own_shadow(fresh: str, tmp_path: Path) -> None:  # noqa: F811
+def test_one_that_ended_is_let_go_of_twice_and_is_its_own_shadow(fresh: str, tmp_path: Path) -> None:
     """Its stop lets go of the journal, and so does whoever started it."""
     place, coming = place_of(tmp_path / "home", "simulated", fresh), feed()
     agent = start(place, cast(), clock=clock, reserve=0)
