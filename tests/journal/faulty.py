@@ -113,10 +113,14 @@ class FaultyDisk(Disk):
     def replace(self, path: Path, data: bytes) -> None:
         """As the real one; cut off before its end either file may be there."""
         old = path.read_bytes() if path.exists() else None
+        room = self.room
         with self._step("replace"):
             try:
                 super().replace(path, data)
+                if self.room is not None:
+                    self.room += len(old or b"")
             except BaseException:
+                self.room = room  # what was beside is gone
                 if path.exists() and path.read_bytes() != old:  # the name has not arrived
                     self._arrived[path], self._on_the_way[path] = old, [("whole", 0, data)]
                 raise

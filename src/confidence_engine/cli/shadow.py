@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -71,27 +72,26 @@ def _places(ctx: typer.Context, agent: str | None, run: str | None) -> list[Plac
 
 
 def _day(place: Place, day: str) -> tuple[int, int]:
-    """Sequences of the first event of a day and of the first after it."""
+    """Sequences of the first event of a day and of the first after it: its segment holds what was known on it."""
     from confidence_engine.domain.errors import DataMissing
-    from confidence_engine.domain.units import DAY_NS, parse_time
+    from confidence_engine.domain.units import format_time, parse_time
     from confidence_engine.journal.reader import Reader
+    from confidence_engine.journal.retired import retirements
 
-    begin = parse_time(day) // DAY_NS * DAY_NS
-    reader, at = Reader(place), 0
-    first = last = None
+    name = format_time(parse_time(day))[:10].replace("-", "") + ".seg"
+    reader = Reader(place)
     try:
-        for events in reader.events():
-            known: Any = events["ts_known"]
-            inside = (known >= begin) & (known < begin + DAY_NS)
-            if inside.any():
-                first = at + int(inside.argmax()) if first is None else first
-                last = at + len(known) - int(inside[::-1].argmax())
-            at += len(events)
+        retired = list(retirements(reader))
+        there = retired[-1].through_block + 1 if retired else 0
+        known = itertools.takewhile(lambda one: one.segment <= name, reader.blocks(there))  # "" holds no events
+        found = [one for one in known if one.segment == name]
     finally:
         reader.close()
-    if first is None or last is None:
+    if not found:
+        if any(name in one.segments for one in retired):
+            raise DataMissing(f"{place.folder}: what was known on {day} is retired")
         raise DataMissing(f"{place.folder}: nothing was known on {day}")
-    return first, last
+    return found[0].first_event, found[-1].end_event
 
 
 def told_shadow(found: Shadowed) -> dict[str, Any]:
@@ -103,10 +103,14 @@ def told_shadow(found: Shadowed) -> dict[str, Any]:
 
 def shadow_line(found: Shadowed) -> str:
     """What people are told of it."""
-    if found.equal:
-        deep = ", documents read and bars built again" if found.deep else ""
-        return (
-            f"shadow of {found.name}: equal{deep}: {found.events:,} events, {found.rows:,} rows, {found.sealed} sealed "
-            f"states; decisions {found.decisions_hash[:16]}, state {found.state_hash[:16]}"
-        )
-    return f"shadow of {found.name}: DIFFERENT at {found.difference}\n  likely cause: {found.cause}"
+    if not found.equal:
+        return f"shadow of {found.name}: DIFFERENT at {found.difference}\n  likely cause: {found.cause}"
+    deep = ", documents read and bars built again" if found.deep else ""
+    line = (
+        f"shadow of {found.name}: equal{deep}: {found.events:,} events, {found.rows:,} rows, {found.sealed} sealed "
+        f"states; decisions {found.decisions_hash[:16]}, state {found.state_hash[:16]}"
+    )
+    if not found.passed_over:
+        return line
+    what = f"NOT compared are {found.passed_over:,} events, as they or the state before them are retired"
+    return f"{line}\n  {what}; the first compared is event {found.first_event:,}"

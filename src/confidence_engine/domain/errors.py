@@ -25,6 +25,7 @@ __all__ = [
     "JournalUnwritable",
     "KernelHalted",
     "RunError",
+    "StateUnkept",
     "StoreDamaged",
     "UsageError",
 ]
@@ -78,3 +79,7 @@ class KernelHalted(RunError):
 
 class JournalUnwritable(RunError):
     """The journal cannot take what has to be recorded, or another process writes it: stop, do nothing unrecorded."""
+
+
+class StateUnkept(JournalUnwritable):
+    """There is no room for a state beside the journal. Nothing was sealed; the journal itself goes on."""

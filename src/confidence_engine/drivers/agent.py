@@ -17,7 +17,7 @@ import numpy as np
 
 from confidence_engine.config import Config
 from confidence_engine.domain.decision import GATE_NAMES
-from confidence_engine.domain.errors import JournalDamaged
+from confidence_engine.domain.errors import JournalDamaged, StateUnkept
 from confidence_engine.domain.event import joined
 from confidence_engine.domain.instrument import Instrument
 from confidence_engine.domain.params import params_record
@@ -134,18 +134,29 @@ class Agent:
         keep(self.journal.place, self.journal.disk, at, self._snapshot(), self._turn)
         self._turn += 1
 
-    def seal(self, why: str) -> None:
-        """Make the state part of the record. Raises JournalUnwritable."""
+    def seal(self, why: str, reserve: bool = True) -> None:
+        """Make the state part of the record, on a full disk with the journal's `reserve`.
+
+        Raises StateUnkept where there is no room for it, after which the agent can go on, and JournalUnwritable.
+        """
         at = self._place()
         facts = {"why": why, "at": format_time(max(self.now_ns, 0)), "at_checkpoint": msgspec.to_builtins(at)}
         facts["equity"] = float(self.state.head[0].equity)
-        seal(self.journal, self._snapshot(), facts)
+        seal(self.journal, self._snapshot(), facts, reserve)
+
+    def report(self, what: str, why: str) -> None:
+        """Put on record, with the next commit, that something failed which is no part of the record."""
+        journal, told = self.journal, {"what": what, "why": why}
+        journal.put(kinds.INCIDENT, journal.next_event - 1, max(self.now_ns, 0), payload=told)
 
     def stop(self, why: str) -> None:
-        """Seal, say that it ended, anchor, and let go of the journal."""
+        """Seal, say that it ended, anchor, and let go of the journal; without room for the seal it is said instead."""
         journal = self.journal
-        self.seal(why)
         told = {"why": why, "events": journal.next_event} | self.counts()
+        try:
+            self.seal(why)
+        except StateUnkept as error:
+            told["unsealed"] = str(error)
         journal.put(kinds.ENDED, journal.next_event - 1, max(self.now_ns, 0), payload=told)
         journal.close()
 

@@ -2,7 +2,8 @@
 
 An operator's command goes before whatever the feed says next. SIGINT and SIGTERM end it between two batches: entries
 that still work are given up or left as the config says, the state is sealed, the journal anchored. What else has to be
-done now and then (a checkpoint, the tables) is done between batches, or beside the loop in a thread.
+done now and then (a checkpoint, the tables) is done between batches, or beside the loop in a thread. A journal that had
+to take its reserve halts the agent: what reduces risk has the rest of the disk.
 """
 
 from __future__ import annotations
@@ -13,17 +14,24 @@ import uuid
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Final, Protocol
 
+import msgspec
+
 from confidence_engine.domain.command import Command
+from confidence_engine.domain.errors import StateUnkept
 from confidence_engine.drivers.agent import Agent
 from confidence_engine.drivers.feed import Feed
 from confidence_engine.drivers.inbox import Inbox
 from confidence_engine.drivers.stretch import Stretch
 from confidence_engine.feeds.delivery import Moment
+from confidence_engine.journal import kinds
+from confidence_engine.journal.reader import Place, Reader
 
-__all__ = ["POLL_S", "Live", "Watcher"]
+__all__ = ["NO_ROOM", "POLL_S", "Live", "Watcher"]
 
 POLL_S: Final = 0.1
 """How often the inbox is looked at: an operator's halt holds within this and one batch."""
+NO_ROOM: Final = "no room on the disk"
+_PROGRAM: Final = "the program"
 
 
 class Watcher(Protocol):
@@ -49,6 +57,7 @@ class Live:
         self._polled = 0.0
         self._looking = False
         self._stepped = int(agent.state.head[0].steps)
+        self._low = self._unkept = False  # said already
 
     def stop(self, why: str) -> None:
         """Ask for a clean end; the first reason counts."""
@@ -60,6 +69,7 @@ class Live:
         task = None if self._beside is None else asyncio.ensure_future(self._beside())
         try:
             while self._why is None:
+                self._mind_room()
                 batch = await self._batch()
                 if batch is None:
                     self._why = self._why or "end of the feed"
@@ -129,20 +139,56 @@ class Live:
             one.saw(self.agent, batch, made, took)
         self._looking = False
 
+    def _mind_room(self) -> None:
+        """Halt when the journal has had to take its reserve. It is said once: whoever resumes then knows of it."""
+        if self._low or not self.agent.journal.low:
+            return
+        self._low = True
+        if not _halted_for_room(self.agent.journal.place):  # it may have been, before a restart
+            self._command("halt", NO_ROOM)
+
     def _now_and_then(self) -> None:
-        """A seal once in a long while, a checkpoint more often, where something has happened."""
+        """A seal once in a long while, a checkpoint more often, where something has happened.
+
+        A disk that takes neither makes the next start longer and nothing else: it is said and survived. The reserve is
+        for what has to be recorded, so nothing is sealed of it.
+        """
         now, stepped = time.monotonic(), int(self.agent.state.head[0].steps)
-        if now - self._sealed >= self._params.seal_ns / 1e9:
-            self.agent.seal("now and then")
-            self._sealed = self._kept = now
-        elif now - self._kept >= self._params.checkpoint_ns / 1e9 and stepped > self._stepped:
-            self.agent.checkpoint()
-            self._kept = now
+        try:
+            if now - self._sealed >= self._params.seal_ns / 1e9 and not self.agent.journal.low:
+                self._sealed = self._kept = now
+                self.agent.seal("now and then", reserve=False)
+                self._unkept = False
+            elif now - self._kept >= self._params.checkpoint_ns / 1e9 and stepped > self._stepped:
+                self._kept = now
+                self.agent.checkpoint()
+                self._unkept = False
+        except (OSError, StateUnkept) as error:
+            if not self._unkept:
+                self.agent.report("checkpoint", str(error))
+            self._unkept = True
         self._stepped = stepped
 
     def _end(self, why: str) -> None:
         """Give up what still works of entries where the config says so, then seal, anchor and close."""
         if self._params.on_stop == "cancel" and self.agent.works_on_entries():
-            command = Command(str(uuid.uuid4()), "stand down", "the program", why, time.time_ns())
-            self.agent.take([Moment(self._now_ns(), (), (command,))])
+            self._command("stand down", why)
         self.agent.stop(why)
+
+    def _command(self, word: str, why: str) -> None:
+        """What the program tells itself, on record as an operator's word is."""
+        command = Command(str(uuid.uuid4()), word, _PROGRAM, why, time.time_ns())
+        self.agent.take([Moment(self._now_ns(), (), (command,))])
+
+
+def _halted_for_room(place: Place) -> bool:
+    """Whether the last word on halting was the program's own, for want of room."""
+    reader = Reader(place)
+    try:
+        for one in reader.records(kinds.COMMAND, backwards=True):
+            said = msgspec.json.decode(one.payload or b"{}")
+            if said.get("command") in ("halt", "flatten", "resume"):
+                return bool((said["command"], said["operator"], said["reason"]) == ("halt", _PROGRAM, NO_ROOM))
+    finally:
+        reader.close()
+    return False

@@ -47,10 +47,8 @@ class Written:
     ) -> None:  # fmt: skip
         self._epochs = reader.epochs()
         self._events = _Events(reader.events(event, end_event))
-        self._end = end_event
         self._rows = reader.records(*kinds.ROWS, first=record, end=end_record)
         self._next = next(self._rows, None)
-        self.rows = 0
 
     def check(self, made: Stretch) -> Difference | None:
         """What differs first, None where all is as written."""
@@ -61,18 +59,17 @@ class Written:
             there = self._next
             if there is None or not _same(there, one):
                 return self._row(made, there, one)
-            self.rows += 1
             self._next = next(self._rows, None)
         if self._next is not None and self._next.event < made.last:  # of the last one more may come
             return self._row(made, self._next, None)
         return None
 
-    def left(self) -> Difference | None:
-        """What is written beyond all that was stepped."""
-        more = self._events.take(1)
+    def left(self, stepped: int | None = None) -> Difference | None:
+        """What is written beyond all that was stepped, or of the first `stepped` events where more follow."""
+        more = self._events.take(1) if stepped is None else np.zeros(0, EVENT)
         if len(more):
             return Difference(-1, f"{_named(more[0])} is written and did not come again", _when(more[0]), [])
-        if self._next is not None and (self._end is None or self._next.event < self._end):
+        if self._next is not None and (stepped is None or self._next.event < stepped):
             what = f"a {kinds.KIND_NAMES[self._next.kind]} is written and did not come again"
             return Difference(self._next.event, what, format_time(self._next.ts_ns), [])
         return None

@@ -7,7 +7,7 @@ power cut takes nothing that was acknowledged; without it a power cut may take t
 start says so in a record of its own. Never does a start go behind the anchor: then it refuses.
 
 A full disk: `reserve` is room set aside. When it has to be used `low` is set, and whoever writes must stop whatever
-adds risk; what reduces it can still be recorded.
+adds risk, as `drivers.live` does; what reduces it can still be recorded.
 """
 
 from __future__ import annotations
@@ -28,13 +28,7 @@ from confidence_engine.domain.event import EVENT, EVENT_SCHEMA, joined
 from confidence_engine.domain.params import Bound
 from confidence_engine.journal import kinds
 from confidence_engine.journal.anchor import Anchor, read_anchor, write_anchor
-from confidence_engine.journal.chain import (
-    GENESIS_PREV,
-    HEADER,
-    Block,
-    Record,
-    header,
-)
+from confidence_engine.journal.chain import GENESIS_PREV, HEADER, Block, Record, header
 from confidence_engine.journal.cut import Cut, cut
 from confidence_engine.journal.database import engine_of, no_room, upgrade
 from confidence_engine.journal.disk import Disk, is_full
@@ -151,6 +145,17 @@ class Journal:
             lambda: write_anchor(self.disk, where.anchor, self.uuid, where.name, self._last, self.clock())
         )
 
+    def keep(self, path: Path, data: bytes, reserve: bool = True) -> None:
+        """Replace a file beside the journal, where there is no room once more on the reserve; the journal goes on if
+        it cannot be. Raises OSError.
+        """
+        try:
+            self.disk.replace(path, data)
+        except OSError as error:
+            if not reserve or not is_full(error) or not self._release():
+                raise
+            self.disk.replace(path, data)
+
     def close(self) -> None:
         """Anchor and let go. What was put and not committed is committed."""
         try:
@@ -159,10 +164,12 @@ class Journal:
             self.abandon()
 
     def abandon(self) -> None:
-        """Let go without another word, as a process that dies does."""
-        if self._claim is not None:
-            self._claim.invalidate()  # the lock ends with its session
-            self._claim.close()
+        """Let go without another word, as a process that dies does; once more is nothing more."""
+        claim, self._claim = self._claim, None
+        self._failed = self._failed or f"{self.place.folder}: it was let go"
+        if claim is not None:
+            claim.invalidate()  # the lock ends with its session
+            claim.close()
         self.engine.dispose()
         self._lock.close()
 

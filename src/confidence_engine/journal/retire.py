@@ -18,7 +18,7 @@ import msgspec
 import numpy as np
 import sqlalchemy as sa
 
-from confidence_engine.domain.errors import JournalDamaged, JournalUnwritable
+from confidence_engine.domain.errors import JournalDamaged, JournalUnwritable, StateUnkept
 from confidence_engine.domain.event import EVENT
 from confidence_engine.domain.units import DAY_NS, parse_time
 from confidence_engine.journal import kinds
@@ -34,10 +34,11 @@ from confidence_engine.journal.verify import verify
 __all__ = ["last_sealed", "retire", "seal", "snapshot"]
 
 
-def seal(journal: Journal, state: bytes, facts: dict[str, Any]) -> Sealed:
+def seal(journal: Journal, state: bytes, facts: dict[str, Any], reserve: bool = True) -> Sealed:
     """Keep a state that has seen every event put so far; on return it has arrived, and the anchor with it.
 
-    `facts` is anything JSON can say about it. Raises JournalUnwritable.
+    `facts` is anything JSON can say about it; `reserve`: on a full disk the journal's reserve is given for it. Raises
+    StateUnkept where the file cannot be written, after which the journal goes on, and JournalUnwritable.
     """
     before = journal.commit()
     event, digest = journal.next_event, hashlib.sha256(state).hexdigest()
@@ -47,9 +48,9 @@ def seal(journal: Journal, state: bytes, facts: dict[str, Any]) -> Sealed:
         path = folder / f"{event}.{before.number}.snap"
     try:
         folder.mkdir(exist_ok=True)
-        journal.disk.replace(path, state)
+        journal.keep(path, state, reserve)
     except OSError as error:
-        raise JournalUnwritable(f"{path}: {error.strerror or error}; nothing was sealed") from error
+        raise StateUnkept(f"{path}: {error.strerror or error}; nothing was sealed") from error
     one = Sealed(path.name, digest, event, before.number, before.hash.hex(), facts)
     journal.put(kinds.CHECKPOINT, event - 1, journal.clock(), payload=msgspec.to_builtins(one))
     journal.anchor()

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+import msgspec
+
 from confidence_engine.domain.decision import GATE_NAMES, GATE_NO_EVIDENCE, GATE_WORDS, gate_names
 from confidence_engine.domain.regime import TREND_WORDS, VOLATILITY_WORDS
 from confidence_engine.journal import kinds
@@ -98,7 +100,9 @@ def said(c: Carry, sheet: Sheet, record: Record) -> None:
         name, severity, action = "RECOVERED", "critical", "the last blocks were taken out"
         faulty(c, sheet)
     elif record.kind == kinds.INCIDENT:
-        name, severity, action = "INCIDENT", "critical", "told, and the command ended with 1"
+        shadow = msgspec.json.decode(record.payload or b"{}").get("what") == "shadow"
+        name, severity = "INCIDENT", "critical" if shadow else "warning"
+        action = "told, and the command ended with 1" if shadow else "told, and the agent went on"
         faulty(c, sheet)
     else:
         name, severity, action = "COMMAND", "warning", "obeyed"
