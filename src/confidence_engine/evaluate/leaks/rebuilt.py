@@ -17,7 +17,7 @@ from typing import Final, NamedTuple
 import numpy as np
 
 from confidence_engine.config import Config
-from confidence_engine.domain.event import KIND_NAMES
+from confidence_engine.domain.event import BAR, KIND_NAMES
 from confidence_engine.domain.ports import Reader
 from confidence_engine.domain.units import format_time
 from confidence_engine.drivers import replay
@@ -113,7 +113,7 @@ def future(
 def _events(one: Tape, two: Tape, t: int, check: Check) -> str | None:
     """The first event up to t that differs, in words."""
     a, b = (tape.events[: np.searchsorted(tape.events["ts_known"], t, side="right")] for tape in (one, two))
-    check.count(events=len(a))
+    check.count(events=len(a), bars=int((a["kind"] == BAR).sum()))
     n = min(len(a), len(b))
     raw = a[:n].view("V64") != b[:n].view("V64")
     at = int(raw.argmax()) if raw.any() else n

@@ -34,7 +34,7 @@ from confidence_engine.feeds.clean import CORPORATE_ROW, SCORE_ROW
 from confidence_engine.feeds.store import Store
 from confidence_engine.feeds.world import WORLD_ASSETS, Events, Params, Stories, World, generate
 
-__all__ = ["Scene", "bundled", "eager", "stored"]
+__all__ = ["Scene", "bundled", "eager", "resting", "stored"]
 
 SHARE: Final = "ODR/USDT"
 """The asset of the bundled world that trades in sessions."""
@@ -95,11 +95,19 @@ def eager(config: Config) -> Config:
         divergence=p.divergence._replace(trigger=0.2, kappa=0.02, use_news=True, use_score=True),
         gates=p.gates._replace(min_strength=0.0, min_volume_z=-4.0, cooldown_ns=0),
         risk=p.risk._replace(trades_a_day=100, trades_a_week=500, single_max=1.0, net_max=3.0, gross_max=3.0),
-        exits=p.exits._replace(stop_atr=1.0, target_atr=1.5, trail_from_atr=0.4, trail_atr=0.4, hold_ns=6 * HOUR_NS),
+        exits=p.exits._replace(stop_atr=0.4, target_atr=0.5, trail_from_atr=0.4, trail_atr=0.4, hold_ns=6 * HOUR_NS),
         narrative=p.narrative._replace(half_life_ns=3 * HOUR_NS),
     )
     agent = config.agent._replace(evidence=("news", "score"))
     return msgspec.structs.replace(config, kernel=kernel, agent=agent, text=config.text._replace(backend="cues"))
+
+
+def resting(config: Config) -> Config:
+    """The same with entries that rest at a better price, as in config/limit.toml."""
+    kernel = config.kernel._replace(
+        algos=config.kernel.algos._replace(style="limit", limit_atr=0.1, patience_ns=2 * HOUR_NS)
+    )
+    return msgspec.structs.replace(config, kernel=kernel)
 
 
 def _config(world: World, like: Config | None, step: int) -> Config:
