@@ -100,8 +100,8 @@ def _kernel(run: Rebuilt, name: str, check: Check, rng: np.random.Generator) -> 
         short = run._replace(tape=run.tape._replace(events=events[:EVENTS]))
         if name == FILLS:
             fills(short, short.play(), check)
-            rested = short._replace(config=resting(config))
-            fills(rested, rested.play(), check)
+            rested = run._replace(config=resting(config))
+            fills(rested, rested.play(events[: EVENTS // 2]), check)
         else:
             outcomes(short, short.play(), check)
 
