@@ -26,7 +26,7 @@ from confidence_engine.evaluate.leaks.found import Check
 from confidence_engine.evaluate.leaks.raw import Table, another_future, cut, import_into
 from confidence_engine.feeds.assemble import Tape, Window
 
-__all__ = ["FUTURE", "ROWS", "TRUNCATION", "Rebuilt", "future", "known_symbols", "rebuild", "rebuilt"]
+__all__ = ["FUTURE", "ROWS", "TRUNCATION", "Rebuilt", "begun", "future", "known_symbols", "rebuild", "rebuilt"]
 
 FUTURE: Final = "future"
 TRUNCATION: Final = "truncation"
@@ -59,9 +59,17 @@ class Rebuilt(NamedTuple):
         return self.tape.events if count is None else self.tape.events[max(k - count, 0) : k + count]
 
 
-def known_symbols(tables: Sequence[Table], t: int) -> list[str]:
-    """Symbols that had a bar by t; what is listed later has no past."""
-    return [one.how.symbols[0] for one in tables if one.kind == "bars" and (one.knowable <= t).any()]
+def known_symbols(tables: Sequence[Table], t: int, after_ns: int = -1) -> list[str]:
+    """Symbols with a bar known after `after_ns` and by t; what is listed later, or was silent so long, has no past."""
+    return [
+        one.how.symbols[0] for one in tables
+        if one.kind == "bars" and ((one.knowable > after_ns) & (one.knowable <= t)).any()
+    ]  # fmt: skip
+
+
+def begun(config: Config, window: Window) -> int:
+    """When a bar that closes with the start of a window is known: a run takes symbols that have a later one."""
+    return window.start_ns + config.timing.bar_latency_ns
 
 
 def rebuild(
@@ -93,7 +101,7 @@ def future(
     `stepped` says how many events on either side of t the kernel steps; all, where nothing is said.
     """
     with TemporaryDirectory(prefix="audit-") as folder:
-        symbols, place = known_symbols(tables, t), Path(folder)
+        symbols, place = known_symbols(tables, t, begun(config, window)), Path(folder)
         changes = {FUTURE: lambda: another_future(tables, t, window.end_ns, rng), TRUNCATION: lambda: cut(tables, t)}
         one = rebuild(tables, config, window, maker, place / "as-it-was", symbols)
         ran: replay.Result | None = None

@@ -54,9 +54,15 @@ class Scene(NamedTuple):
 
     @property
     def told_ns(self) -> int:
-        """End of what is told: where evidence ends before the bars do, nothing is decided any more."""
+        """End of what is told, with the last bar before it: where evidence ends before the bars do, or stands in a hole
+        of them, nothing is decided any more. The end of the bars where nothing is told while there are any."""
         last = [int(table.knowable.max()) + 1 for table in self.tables if table.kind in ("news", "scores")]
-        return min([self.end_ns, max(last, default=self.end_ns)])
+        told = min([self.end_ns, max(last, default=self.end_ns)])
+        bars = [table.knowable[table.knowable < told] for table in self.tables if table.kind == "bars"]
+        heard = [int(one[-1]) + 1 for one in bars if len(one)]
+        if not heard:
+            return self.end_ns
+        return told if told - max(heard) < self.config.agent.interval_ns else max(heard)
 
 
 def stored(config: Config, store: Store) -> Scene | None:
