@@ -11,6 +11,7 @@ from confidence_engine.evaluate.leaks import mutants as mu
 from confidence_engine.evaluate.leaks.probe import PROBED
 from confidence_engine.evaluate.leaks.whole import CHECKS
 
+
 def quiet(told: str) -> None:
     del told
 

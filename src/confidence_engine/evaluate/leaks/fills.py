@@ -134,7 +134,7 @@ def _sibling(order: Any, orders: dict[int, Any]) -> Any:
 
 
 def _awake(stop: Any, rows: np.ndarray, sim: Any, latency_ns: int, said: _Said) -> int:
-    """The first bar that a stop works in: that of its entry's first fill, or the next that opens where it came later."""
+    """The first bar that a stop works in: that of its entry's first fill, or the next one where it came later."""
     parent = int(stop["parent_id"])
     filled = int(np.searchsorted(rows["close_ns"], said.first.get(parent, 0) - latency_ns))
     if parent in said.orders and said.orders[parent]["kind"] == ORDER_LIMIT:

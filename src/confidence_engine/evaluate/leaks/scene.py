@@ -129,7 +129,8 @@ def _config(world: World, like: Config | None, step: int) -> Config:
     if like is None:
         timing = own.timing._replace(news_lag_ns=5 * MINUTE_NS, grid_ns=step)
         return eager(msgspec.structs.replace(own, timing=timing))
-    agent = own.agent._replace(evidence=like.agent.evidence, initial_equity_usd=like.agent.initial_equity_usd)
+    mine = {name: getattr(like.agent, name) for name in ("evidence", "initial_equity_usd", "warmup_ns")}
+    agent = own.agent._replace(**mine)
     return msgspec.structs.replace(
         own, agent=agent, kernel=like.kernel, timing=like.timing, text=like.text, sim=like.sim, outcome=like.outcome
     )

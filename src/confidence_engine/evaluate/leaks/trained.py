@@ -4,8 +4,8 @@ A weight that was fitted on words of 2024 knows what 2023 was about. So every fi
 end of the data that it, or the choice of it, rests on; a decision from before that end leaks, in the strict sense,
 and it is said. Where a training set has no dates its end is set too late rather than too early: by the end of the
 year of the latest date found in its texts. A key of the config with a value of yours says nothing of the data it was
-chosen on, or a nudge would make any default young. What the engine learns while it runs (sources, triggers, yardsticks) is
-state: it is made of the past alone, which the other checks hold.
+chosen on, or a nudge would make any default young. What the engine learns while it runs (sources, triggers,
+yardsticks) is state: it is made of the past alone, which the other checks hold.
 Texts of a simulated world are made of word lists of its own and stood in no training set, whatever their date: a run
 on them is exempt, by this rule and no other. Numbers that nobody fitted (gates, quality, conviction, sizes, the event
 of an outcome) carry nothing; who chose them knew the world in which they were chosen, which no check can see.
