@@ -22,6 +22,7 @@ from confidence_engine.domain.event import DIVIDEND, SPLIT
 from confidence_engine.domain.units import DAY_NS, HOUR_NS, MINUTE_NS, parse_time
 from confidence_engine.evaluate.leaks.raw import (
     Table,
+    as_simulated,
     bar_table,
     corporate_table,
     export,
@@ -150,7 +151,7 @@ def _tables(world: World, config: Config, rng: np.random.Generator) -> list[Tabl
             tables.append(score_table(_scores(bars, rng), one))
     if "news" in config.agent.evidence:
         tables.append(news_table(_as_in_life(world.documents), clock.news_lag_ns))
-    return [table for table in tables if len(table.frame)]
+    return as_simulated([table for table in tables if len(table.frame)])
 
 
 def _actions(bars: np.ndarray) -> np.ndarray:
