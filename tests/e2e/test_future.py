@@ -33,7 +33,7 @@ def _check(home: Path, count: int) -> None:
     scene, rng, checks = stored(config, Store(home)), np.random.default_rng(20231), new_checks()
     assert scene is not None
     both = {name: checks[name] for name in (FUTURE, TRUNCATION)}
-    for t in moments_of(scene, count, BEFORE, AFTER, rng):
+    for t in moments_of(scene, count, BEFORE, AFTER, rng)[0]:
         window = Window(t - BEFORE, t - BEFORE * 3 // 4, t + AFTER)
         tables = slice_of(scene.tables, window.load_ns, window.end_ns)
         future(tables, config, window, lambda: reader_for(config.text.backend, config.text.model), t, rng, both)

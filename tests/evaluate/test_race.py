@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from confidence_engine.domain.outcome import label
 from confidence_engine.domain.units import DAY_NS, HOUR_NS, MINUTE_NS, SECOND_NS
-from confidence_engine.evaluate.race import Bank, Start, bank_of, chance, entry_of, hitting
+from confidence_engine.evaluate.race import Bank, Start, bank_of, chance, entry_of
 from confidence_engine.feeds.world import Events, Market, Params
 
 STEP = 5 * MINUTE_NS
@@ -27,6 +27,18 @@ def start(bank: Bank, gap: float, win: float, loss: float, bars: int, side: int 
 
 def quiet(half_life_ns: int = 3 * HOUR_NS) -> Params:
     return Params(GAUSS, Events(events_a_day=0.0, half_life_ns=half_life_ns, at_once=0.0))
+
+
+def hitting(drift: float, sd: float, win: float, loss: float) -> float:
+    """Chance that a Brownian motion with drift and standard deviation a unit of time reaches win before -loss.
+
+    (1 - e^(2ma/s^2)) / (e^(-2mb/s^2) - e^(2ma/s^2)) to reach b before -a, a / (a + b) without drift (Karlin and Taylor,
+    A First Course in Stochastic Processes, 1975, ch. 7.5).
+    """
+    if drift == 0.0:
+        return loss / (win + loss)
+    k = 2.0 * drift / (sd * sd)
+    return math.expm1(k * loss) / (math.expm1(k * loss) - math.expm1(-k * win))
 
 
 def test_without_drift_the_race_is_won_by_distances() -> None:

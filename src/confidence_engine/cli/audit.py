@@ -52,13 +52,13 @@ def audit(
         from confidence_engine.domain.errors import UsageError
 
         raise UsageError(f"--data is store or bundled, not {data!r}")
-    hidden = planted(checkout()) if mutants else []
+    hidden = planted(checkout()) if mutants else None
     loaded = load(config)
     source, scene = _scene(loaded, home(ctx), data)
     compile_kernel()
     scope = Scope(moments or MOMENTS[source], cuts, 40, seed)
     found = run(scene, lambda: _reader(scene.config), scope, note)
-    verdicts, alarms = _planted(hidden, workers)
+    verdicts, alarms = _planted(hidden or (), workers)
     payload: dict[str, Any] = {
         "agent": loaded.agent.name,
         "config": config.name,
@@ -66,24 +66,28 @@ def audit(
         "data": source,
     }
     payload |= {"synthetic": scene.synthetic} | found
-    if hidden:
-        payload["mutants"] = _told(verdicts, alarms)
+    payload["mutants"] = None if hidden is None else _told(verdicts, alarms)
     emit(as_json, payload, lambda: _page(payload))
     if found["leaks"] or any(not one.caught for one in verdicts) or any(one.caught for one in alarms):
         raise typer.Exit(1)
 
 
 def _scene(config: Config, folder: Path, data: str | None) -> tuple[str, Scene]:
-    """(store or bundled, what is audited). Raises DataMissing where the store is asked for and has nothing."""
+    """(store or bundled, what is audited). Raises DataMissing where there is a store, or should be, and it has nothing
+    of this config: an audit of made-up rows would pass for one of the store."""
     from confidence_engine.domain.errors import DataMissing
+    from confidence_engine.domain.units import format_interval
     from confidence_engine.evaluate.leaks import bundled, stored
     from confidence_engine.feeds.store import Store
 
-    scene = stored(config, Store(folder)) if data != BUNDLED else None
+    store = Store(folder)
+    scene = stored(config, store) if data != BUNDLED else None
     if scene is not None:
         return STORE, scene
-    if data == STORE:
-        raise DataMissing(f"{folder} holds no bars of {config.path.name}; import some, or say --data bundled")
+    if data == STORE or (data is None and store.listing()):
+        symbols = ", ".join(one.symbol for one in config.instruments())
+        wanted = f"{format_interval(config.agent.interval_ns)} bars of {symbols} at {config.agent.venue}"
+        raise DataMissing(f"{folder} holds no {wanted} ({config.path.name}); import some, or say --data bundled")
     note("SIMULATED: the bundled world, made on the spot, under this config's parameters")
     return BUNDLED, bundled(config)
 
@@ -99,35 +103,40 @@ def _planted(hidden: Sequence[Any], workers: int) -> tuple[list[Verdict], list[V
     from confidence_engine.evaluate.leaks.mutants import try_out
     from confidence_engine.evaluate.leaks.probe import PROBED
 
-    return try_out(hidden, PROBED, workers, note) if hidden else ([], [])
+    named = {one.check for one in hidden}
+    return try_out(hidden, [one for one in PROBED if one in named], workers, note) if hidden else ([], [])
 
 
 def _told(verdicts: Sequence[Verdict], alarms: Sequence[Verdict]) -> dict[str, Any]:
     """The planted leaks in numbers and one by one; false alarms on the source as it is."""
     missed = [one.mutant for one in verdicts if not one.caught]
     return {
-        "planted": len(verdicts), "caught": len(verdicts) - len(missed), "missed": missed,
+        "planted": len(verdicts), "caught": len(verdicts) - len(missed), "missed": len(missed), "missed_names": missed,
         "false_alarms": [one.check for one in alarms if one.caught], "each": [one._asdict() for one in verdicts],
     }  # fmt: skip
 
 
 def _page(told: dict[str, Any]) -> Any:
     from rich.console import Group
+    from rich.text import Text
 
     made = "a SIMULATED world" if told["synthetic"] else "recorded rows"
     rows = [(one["name"], one["what"], one["n"], one["leaks"], one["seconds"]) for one in told["checks"]]
     title = f"leak audit of {told['config']} on {made}, {told['start']} to {told['end']}"
     parts: list[Any] = [grid(("check", "holds that", "n", "leaks", "s"), rows, title=title)]
+    if told["moments_without_bars"]:
+        parts.append(f"{told['moments_without_bars']} moments without a bar before them were passed over for others")
     parts += [f"LEAK  {one['name']}: {text}" for one in told["checks"] for text in one["examples"]]
     if told["synthetic"]:
         parts.append("what was learnt from data is not held against simulated texts: they stood in no training set")
     parts.append(_learnt(told["learnt"]))
     parts.append(_startup(told["startup"]))
-    if "mutants" in told:
+    if told["mutants"] is not None:
         parts += _mutants(told["mutants"])
     parts += ["", "what none of this can see:", *(f"  * {one}" for one in told["blind_spots"])]
     total = told["leaks"]
-    return Group(*parts, "", f"{total:,} leaks" if total else "no leak found")
+    parts += ["", f"{total:,} leaks" if total else "no leak found"]
+    return Group(*(Text(one) if isinstance(one, str) else one for one in parts))  # [sim] is a section and no markup
 
 
 def _learnt(rows: Sequence[dict[str, Any]]) -> Any:
@@ -142,9 +151,11 @@ def _startup(found: dict[str, Any]) -> Any:
     keys = ("warmup", "decisions", "acts_differ", "share", "sizes_differ", "entries")
     rows = [[one[key] for key in keys] for one in found["lengths"]]
     enough = found["enough"] or "longer than any tried"
+    told = f"decisions stop changing at a warm-up of: {enough} (configured: {found['configured']}"
+    if not found["reached"]:
+        told += f", which is longer than the {rows[-1][0]} that there is history for" if rows else ""
     return Group(
-        grid(header, rows, title=f"start-up: {found['decided']} decided after warm-ups of several lengths"),
-        f"decisions stop changing at a warm-up of: {enough} (configured: {found['configured']})",
+        grid(header, rows, title=f"start-up: {found['decided']} decided after warm-ups of several lengths"), told + ")"
     )
 
 

@@ -112,7 +112,7 @@ class Listener:
         self._rng = np.random.Generator(np.random.PCG64([seed, 33]))
         self._weight = np.zeros(particles)
         self._tales: dict[int, _Tale] = {}
-        self._at, self._now_ns = 0, 0
+        self._at = 0
 
     def hear(self, one: Any) -> None:
         """One HEARD row."""
@@ -142,7 +142,7 @@ class Listener:
         if self._prices and self._tales and ends > self._at:
             bars = slice(self._at, ends)
             self._weight += self._fit(bars, self._explained(bars)).sum(axis=1)
-        self._at, self._now_ns = max(self._at, ends), at_ns
+        self._at = max(self._at, ends)
         over = at_ns - _DEAD * self._p.events.half_life_ns
         for cluster in [k for k, tale in self._tales.items() if tale.broke_ns < over]:
             del self._tales[cluster]

@@ -20,7 +20,6 @@ from confidence_engine.domain.units import DAY_NS
 from confidence_engine.evaluate.listener import HEARD, Hearing, Listener, Tape, regime_filter, tape_of
 from confidence_engine.evaluate.planted import CASE, Planted, Played, cases_of, clarity_of, play_planted
 from confidence_engine.evaluate.race import Bank, Start, bank_of, chance, entry_of
-from confidence_engine.evaluate.skill import Bucket, buckets
 from confidence_engine.evaluate.summary import round_trip_cost
 from confidence_engine.feeds.world import PUBLISHERS, World
 from confidence_engine.feeds.world.market import busy
@@ -29,7 +28,6 @@ __all__ = [
     "CONFIDENCE_EDGES",
     "JUDGED",
     "Verdict",
-    "confidence_table",
     "consult",
     "hearing_of",
     "heard_of",
@@ -73,16 +71,6 @@ def _of(played: Played, p: Planted) -> Verdict:
     equity = played.result.equities["equity"]
     net = float(equity[-1]) - played.config.agent.initial_equity_usd if len(equity) else 0.0
     return Verdict(judged(cases), net, int((decisions["gates"] == 0).sum()))
-
-
-def confidence_table(
-    played: Played, seed: int, edges: tuple[float, ...] = CONFIDENCE_EDGES, age_ns: int = Planted().age_ns
-) -> list[Bucket]:
-    """What the engine's confidence claimed in a replayed world, what oracle A knew, and what came true, by bucket."""
-    clear = clarity_of(played.made, played.readings)
-    cases = cases_of(played.config, played.sources, played.result.decisions, age_ns, clear)
-    rows = consult(played, cases, seed, listen=False)
-    return buckets(rows["confidence"], rows["a"], rows["y"], rows["ts_ns"] // DAY_NS, edges)
 
 
 def judged(cases: np.ndarray) -> np.ndarray:

@@ -29,6 +29,7 @@ from confidence_engine.drivers import replay
 from confidence_engine.drivers.sources import Sources
 from confidence_engine.evaluate.summary import ROUND_THE_CLOCK, label_cases
 from confidence_engine.feeds import world
+from confidence_engine.feeds.assemble import Window
 from confidence_engine.feeds.clean import SCORE_ROW
 from confidence_engine.text.reading import Readings
 
@@ -42,6 +43,7 @@ __all__ = [
     "clarity_of",
     "play_planted",
     "planted_cases",
+    "played_in",
 ]
 
 WARMUP_DAYS: Final = 15
@@ -108,7 +110,11 @@ def play_planted(seed: int, reader: Reader, p: Planted = Planted()) -> Played:  
     scores = _scores(np.random.default_rng([seed, 1]), instruments, bars, p.ic) if p.ic > 0.0 else {}
     documents = [] if p.ic > 0.0 else made.documents
     sources = Sources(instruments, bars, funding, scores, documents, (), True, "not stored")
-    window = replay.window_of(config, WARMUP_DAYS * DAY_NS, p.days * DAY_NS)
+    return played_in(made, config, sources, replay.window_of(config, WARMUP_DAYS * DAY_NS, p.days * DAY_NS), reader)
+
+
+def played_in(made: world.World, config: Config, sources: Sources, window: Window, reader: Reader) -> Played:
+    """The replay of a window of a world."""
     readings = replay.read(config, sources, reader)
     tape = replay.compose(config, sources, readings, window)
     return Played(made, config, sources, readings, replay.play(config, sources.instruments, tape.events))

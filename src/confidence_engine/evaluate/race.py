@@ -4,9 +4,6 @@ Paths of the world's own law (regimes, Student-t shocks, the hour of day, jumps,
 entry; on each the remaining gap g closes by g (2^(-t/h) - 2^(-(t + dt)/h)) a bar, extremes are those of Brownian
 bridges, and Y is that of `domain.outcome`: gain before loss, both in one bar a loss, else the sign of the net return
 at t + H. One bank of antithetic paths serves all cases of a world, so differences between cases are not chance.
-Where there is nothing but a drift m and a variance s^2 the answer is known: to reach b before -a has the chance
-(1 - e^(2ma/s^2)) / (e^(-2mb/s^2) - e^(2ma/s^2)), a / (a + b) without drift (Karlin and Taylor, A First Course in
-Stochastic Processes, 1975, ch. 7.5).
 """
 
 from __future__ import annotations
@@ -20,7 +17,7 @@ from confidence_engine.domain.units import DAY_NS
 from confidence_engine.feeds.world import Events, Params
 from confidence_engine.feeds.world.market import busy
 
-__all__ = ["PATHS", "Bank", "Start", "bank_of", "chance", "entry_of", "hitting"]
+__all__ = ["PATHS", "Bank", "Start", "bank_of", "chance", "entry_of"]
 
 PATHS: Final = 2048
 
@@ -130,11 +127,3 @@ def chance(bank: Bank, case: Start) -> float:
 def _first(hit: np.ndarray) -> np.ndarray:
     """First bar of each path that is hit, the number of bars where none is."""
     return np.where(hit.any(axis=1), hit.argmax(axis=1), hit.shape[1])
-
-
-def hitting(drift: float, sd: float, win: float, loss: float) -> float:
-    """Chance that a Brownian motion with drift and standard deviation a unit of time reaches win before -loss."""
-    if drift == 0.0:
-        return loss / (win + loss)
-    k = 2.0 * drift / (sd * sd)
-    return math.expm1(k * loss) / (math.expm1(k * loss) - math.expm1(-k * win))

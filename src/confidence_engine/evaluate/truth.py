@@ -13,15 +13,14 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
+from confidence_engine.config.world import made
 from confidence_engine.domain.ports import Reader
 from confidence_engine.domain.units import DAY_NS
-from confidence_engine.drivers import replay
 from confidence_engine.drivers.simulation import Simulation
 from confidence_engine.drivers.sources import of_world
 from confidence_engine.evaluate.oracle import CONFIDENCE_EDGES, consult
-from confidence_engine.evaluate.planted import Planted, Played, cases_of, clarity_of
+from confidence_engine.evaluate.planted import Planted, cases_of, clarity_of, played_in
 from confidence_engine.evaluate.skill import Bucket, Skill, buckets, skill
-from confidence_engine.feeds.world import World, assets, generate
 from confidence_engine.kernel.state import state_hash
 
 __all__ = ["Truth", "beside_truth", "muted"]
@@ -46,18 +45,17 @@ class Truth(NamedTuple):
 
 def muted(found: Simulation) -> Simulation:
     """The same prices with stories that are drawn without looking at them."""
-    file, shape = found.file, found.file.shape
-    made = generate(
-        found.seed, assets(shape.assets), file.start_ns, shape.days, shape.interval_ns, 0.0, file.params
-    )  # fmt: skip
-    return found._replace(sources=of_world(found.config, made), world=made)
+    p = found.file.params
+    null = found.file._replace(params=p._replace(stories=p.stories._replace(information=0.0)))
+    world = made(null, found.seed)
+    return found._replace(sources=of_world(found.config, world), world=world, file=null)
 
 
 def beside_truth(runs: Iterable[Simulation], reader: Reader, ask: bool = True) -> Truth:
     """Play simulations and judge their confidence; `ask` oracle A, who makes no sense where stories are coins."""
     told, days, first = [], [], None
     for k, one in enumerate(runs):
-        played = _play(one, reader)
+        played = played_in(one.world, one.config, one.sources, one.window, reader)
         first = played if first is None else first
         clear = clarity_of(played.made, played.readings)
         cases = cases_of(played.config, played.sources, played.result.decisions, Planted().age_ns, clear)
@@ -76,11 +74,3 @@ def beside_truth(runs: Iterable[Simulation], reader: Reader, ask: bool = True) -
         float(np.mean(y)) if len(y) else None, int((result.decisions["gates"] == 0).sum()), end - begun,
         hashlib.sha256(result.decisions.tobytes()).hexdigest(), state_hash(result.state),
     )  # fmt: skip
-
-
-def _play(one: Simulation, reader: Reader) -> Played:
-    world: World = one.world
-    readings = replay.read(one.config, one.sources, reader)
-    tape = replay.compose(one.config, one.sources, readings, one.window)
-    result = replay.play(one.config, one.sources.instruments, tape.events)
-    return Played(world, one.config, one.sources, readings, result)

@@ -30,6 +30,7 @@ class How:
     session: clean.Session | None = None
     adjusted: bool = False
     tokenised: bool = False
+    synthetic: bool = False  # rows of a simulated world; no command says so of a file, the audit of a world does
 
 
 class Report(NamedTuple):
@@ -60,7 +61,7 @@ def intake(store: Store, kind: str, path: Path, how: How, ask: Ask | None = None
 def _batch(kind: str, raw: Raw, mapping: dict[str, str], how: How) -> tuple[Batch, dict[str, Any]]:
     rows_read = raw.rows.height + sum(raw.unread.values())
     base = Batch(kind, raw.name, _digest(kind, raw, mapping, how), rows_read, how.venue, how.interval_ns,
-                 adjusted=how.adjusted)  # fmt: skip
+                 synthetic=how.synthetic, adjusted=how.adjusted)  # fmt: skip
     unread = {"": raw.unread} if raw.unread else {}
     if kind == "news":
         found = archive.items(raw.rows, mapping, how.symbols, how.quote, how.zone, how.tokenised)
@@ -89,5 +90,5 @@ def _batch(kind: str, raw: Raw, mapping: dict[str, str], how: How) -> tuple[Batc
 def _digest(kind: str, raw: Raw, mapping: dict[str, str], how: How) -> str:
     words = [kind, raw.sha256, how.venue, format_interval(how.interval_ns), repr(sorted(mapping.items()))]
     words += [repr(how.symbols), str(how.zone), str(how.quote), str(how.session)]
-    words += [name for name in ("adjusted", "tokenised") if getattr(how, name)]
+    words += [name for name in ("adjusted", "tokenised", "synthetic") if getattr(how, name)]
     return hashlib.sha256("\0".join(words).encode()).hexdigest()

@@ -8,13 +8,16 @@ import pytest
 from tests.evaluate.leaks.scenes import played, run, scene
 
 from confidence_engine.domain.event import BAR, FILL, TIMER
+from confidence_engine.domain.order import INTENT_SUBMIT, ORDER_LIMIT, ORDER_STOP, ORDER_TARGET
 from confidence_engine.domain.record import LESSON_OUTCOME
-from confidence_engine.domain.units import DAY_NS, HOUR_NS, MINUTE_NS, SECOND_NS
-from confidence_engine.evaluate.leaks.fills import fills
+from confidence_engine.domain.units import DAY_NS, HOUR_NS, MINUTE_NS
+from confidence_engine.drivers.replay import Result
+from confidence_engine.evaluate.leaks.fills import GRACE_NS, fills
 from confidence_engine.evaluate.leaks.found import SHOWN, Check
 from confidence_engine.evaluate.leaks.lanes import cuts_of, kernel_future, lane, scrambled
 from confidence_engine.evaluate.leaks.outcomes import outcomes
-from confidence_engine.evaluate.leaks.rebuilt import FUTURE, TRUNCATION, future
+from confidence_engine.evaluate.leaks.rebuilt import FUTURE, TRUNCATION, Rebuilt, future
+from confidence_engine.evaluate.leaks.scene import resting
 from confidence_engine.evaluate.leaks.stamps import stamps
 from confidence_engine.evaluate.leaks.whole import CHECKS, new_checks
 from confidence_engine.evaluate.leaks.yardsticks import frames, own_reading
@@ -137,6 +140,84 @@ def test_a_fill_that_could_not_have_been_is_seen() -> None:
     assert check.leaks == check.n
 
 
+def test_a_fill_of_the_bar_an_order_came_in_is_seen_though_the_config_allows_it() -> None:
+    """`[sim] grace` of minutes lets an order have an open from before it; the bound is the check's own."""
+    one = run()
+    lax = one._replace(config=msgspec.structs.replace(one.config, sim=one.config.sim._replace(grace_ns=10 * MINUTE_NS)))
+    check = fresh()
+    fills(lax, lax.play(), check)
+    assert check.leaks > 5
+    assert "its bar opened" in check.examples[0]
+    barely = one._replace(config=msgspec.structs.replace(one.config, sim=one.config.sim._replace(grace_ns=GRACE_NS)))
+    check = fresh()
+    fills(barely, barely.play(), check)
+    assert (check.n > 60, check.leaks) == (True, 0)
+
+
+def test_fills_of_limit_entries_are_what_the_bars_and_orders_allow() -> None:
+    made, result = limited()
+    check = fresh()
+    fills(made, result, check)
+    assert (check.n > 40, check.leaks) == (True, 0)
+    assert min(len(filled(kind)) for kind in (ORDER_LIMIT, ORDER_TARGET, ORDER_STOP)) > 3
+
+
+def limited() -> tuple[Rebuilt, Result]:
+    """The scene with entries that rest, and what came of it."""
+    made = run()._replace(config=resting(run().config))
+    return made, made.play()
+
+
+def filled(kind: int) -> np.ndarray:
+    """Rows of the fills of orders of a kind in that run, of what had no split."""
+    made, result = limited()
+    plain = [k for k, one in enumerate(made.sources.instruments) if one.key not in made.sources.corporate]
+    sent = result.intents[result.intents["action"] == INTENT_SUBMIT]
+    mine = np.isin(result.entries["order_id"], sent["order_id"][sent["kind"] == kind])
+    return np.flatnonzero((result.entries["kind"] == FILL) & mine & np.isin(result.entries["asset"], plain))
+
+
+def reached(row: np.void, beyond_ticks: float) -> list[str]:
+    """What is said of one fill where the best of its bar lies `beyond_ticks` beyond its price."""
+    made, result = limited()
+    one, side = made.sources.instruments[int(row["asset"])], 1 if row["lots"] > 0 else -1
+    rows = made.sources.bars[one.key].copy()
+    at = int(np.searchsorted(rows["close_ns"], row["ts_known"] - made.config.timing.bar_latency_ns))
+    edge = float(row["price"]) - side * beyond_ticks * one.tick
+    rows["l" if side > 0 else "h"][at] = rows["c"][at] = edge
+    check = fresh()
+    bars = made.sources.bars | {one.key: rows}
+    fills(made._replace(sources=made.sources._replace(bars=bars)), result, check)
+    return [told for told in check.examples if f"order {row['order_id']}:" in told]
+
+
+@pytest.mark.parametrize("kind", [ORDER_LIMIT, ORDER_TARGET])
+def test_a_mere_touch_fills_neither_a_limit_entry_nor_a_target(kind: int) -> None:
+    rows = limited()[1].entries[filled(kind)]
+    assert len(rows) > 3
+    for row in rows:
+        assert reached(row, 1.0) == []
+        (told,) = reached(row, 0.0)
+        assert "did not go beyond" in told
+
+
+def test_a_limit_entry_that_came_too_late_or_at_another_price_is_seen() -> None:
+    made, result = limited()
+    mine = filled(ORDER_LIMIT)
+    cheaper = result.entries.copy()
+    cheaper["price"][mine] *= 1.001
+    check = fresh()
+    fills(made, result._replace(entries=cheaper), check)
+    assert check.leaks == len(mine) > 20
+    assert "is not its price" in check.examples[0]
+    late = result.intents.copy()
+    late["ts_ns"][late["kind"] == ORDER_LIMIT] += 10 * HOUR_NS
+    check = fresh()
+    fills(made, result._replace(intents=late), check)
+    assert check.leaks == len(mine)
+    assert "it arrived when its bar was over" in check.examples[0]
+
+
 def test_an_outcome_that_was_not_one_is_seen() -> None:
     for name, by in (("resolved_ns", -30 * MINUTE_NS), ("net_return", 1e-6), ("ts_ns", -HOUR_NS * 24)):
         lessons = played().lessons.copy()
@@ -157,4 +238,3 @@ def test_a_check_counts_all_and_tells_a_few() -> None:
     assert row["leaks"] == 30
     assert len(row["examples"]) == SHOWN
     assert set(new_checks()) == set(CHECKS)
-    assert SECOND_NS == 1_000_000_000

@@ -9,21 +9,24 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.evaluate.leaks.scenes import scene
+from tests.evaluate.leaks.scenes import run, scene
 from tests.simulated import config_file, fill
 
 from confidence_engine.config import load
 from confidence_engine.domain.document import Document, known_at
+from confidence_engine.domain.event import SYNTHETIC
 from confidence_engine.domain.units import DAY_NS, MINUTE_NS, SECOND_NS
 from confidence_engine.evaluate.leaks.raw import another_future, cut, export, import_into, news_table, slice_of
 from confidence_engine.feeds.store import Store
 
 
-def test_what_is_exported_and_imported_is_what_was_stored(tmp_path: Path) -> None:
+@pytest.mark.parametrize("synthetic", [False, True])
+def test_what_is_exported_and_imported_is_what_was_stored(tmp_path: Path, synthetic: bool) -> None:
     config = load(config_file(tmp_path / "config"))
     store = Store(tmp_path / "one")
-    fill(store, synthetic=False)
+    fill(store, synthetic=synthetic)
     again = import_into(tmp_path / "two", export(store, config, 0, 2**62))
+    assert again.is_synthetic() == synthetic
     for one in config.instruments():
         step = config.agent.interval_ns
         assert np.array_equal(store.bars(one.symbol, one.venue, step), again.bars(one.symbol, one.venue, step))
@@ -86,6 +89,14 @@ def test_cut_and_slice_keep_rows_by_when_they_could_be_known() -> None:
     inside = slice_of(made.tables, t, t + DAY_NS)
     assert all(((table.knowable >= t) & (table.knowable < t + DAY_NS)).all() for table in inside)
     assert sum(len(table.frame) for table in inside) < sum(len(table.frame) for table in made.tables)
+
+
+def test_all_that_is_made_of_the_bundled_world_says_that_it_is_simulated() -> None:
+    made = run()
+    assert made.sources.synthetic
+    assert (made.tape.events["marks"] & SYNTHETIC).all()
+    again = another_future(scene().tables, scene().begin_ns + DAY_NS, scene().end_ns, np.random.default_rng(1))
+    assert all(one.how.synthetic for one in (*again, *cut(scene().tables, scene().end_ns)))
 
 
 @pytest.mark.parametrize("kind", ["bars", "funding", "news", "scores", "corporate"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -38,11 +39,11 @@ def test_every_file_of_the_shipped_model_is_in_something_that_says_until_when(co
 def test_an_earlier_decision_is_a_leak_and_a_later_one_is_none(config: Config) -> None:
     early, late = Check("x", ""), Check("x", "")
     rows = trained(config, at("2023-05-01", "2025-01-01", "2023-06-01"), False, early)
-    assert early.leaks == early.n == len(learnt(config)) == 5
+    assert early.leaks == early.n == len(learnt(config)) == 7
     assert {row["served_earlier"] for row in rows} == {2}
     assert "2023-05-01" in early.examples[0]
     rows = trained(config, at("2024-03-01", "2025-01-01"), False, late)
-    assert (late.n, late.leaks) == (5, 0)
+    assert (late.n, late.leaks) == (7, 0)
     assert not any(row["leaks"] for row in rows)
 
 
@@ -63,9 +64,28 @@ def test_a_model_that_does_not_say_until_when_is_a_leak_at_any_date(config: Conf
 def test_only_what_a_config_uses_is_asked(config: Config) -> None:
     scores = config.agent._replace(evidence=("score",))
     assert [one.name for one in learnt(msgspec.structs.replace(config, agent=scores))] == [
-        "[kernel.divergence] trigger, kappa"
-    ]
-    own = config.kernel._replace(divergence=config.kernel.divergence._replace(trigger=0.9))
-    plain = config.text._replace(backend="cues", echo_from=1.0, min_certainty=0.5)
-    mine = msgspec.structs.replace(config, kernel=own, text=plain)
-    assert [one.name for one in learnt(mine)] == ["reader cues"]
+        "[kernel.divergence] trigger", "[kernel.divergence] kappa"
+    ]  # fmt: skip
+    plain = msgspec.structs.replace(config, text=config.text._replace(backend="cues", echo_from=1.0))
+    assert [one.name for one in learnt(plain)][:2] == ["reader cues", "[text] min_certainty"]
+
+
+@pytest.mark.parametrize(
+    ("section", "key"),
+    [("divergence", "trigger"), ("divergence", "kappa"), ("text", "min_certainty"), ("text", "echo_from")],
+)
+def test_a_nudge_makes_nothing_younger(config: Config, section: str, key: str) -> None:
+    def nudged(params: Any) -> Any:
+        return params._replace(**{key: getattr(params, key) * 1.0001})
+
+    if section == "text":
+        mine = msgspec.structs.replace(config, text=nudged(config.text))
+    else:
+        mine = msgspec.structs.replace(
+            config, kernel=config.kernel._replace(divergence=nudged(config.kernel.divergence))
+        )
+    check = Check("x", "")
+    rows = trained(mine, at("2030-01-01"), False, check)
+    assert [row["name"].split()[-1] for row in rows if row["leaks"]] == [key]
+    assert len(rows) == len(learnt(config))
+    assert "does not say" in check.examples[0]

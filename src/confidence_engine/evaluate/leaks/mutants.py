@@ -99,7 +99,7 @@ def checkout() -> Path:
 
 
 def planted(folder: Path) -> list[Mutant]:
-    """All mutants of a folder, by name. Raises UsageError for a file that is not one."""
+    """All mutants of a folder, by name. Raises UsageError for a file that is not one, and where there is none."""
     found = []
     for file in sorted(folder.glob("*.toml")):
         try:
@@ -110,6 +110,8 @@ def planted(folder: Path) -> list[Mutant]:
             raise UsageError(f"{file}: not a mutant ({error!r})") from error
         if found[-1].check not in PROBED:
             raise UsageError(f"{file}: there is no check {found[-1].check!r} that a mutant could name")
+    if not found:
+        raise UsageError(f"{folder} holds no mutant: nothing is planted, so nothing could be caught")
     return found
 
 

@@ -10,6 +10,7 @@ changes prices, volumes, rates, scores, words, publishers, stamps and the order 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -27,8 +28,8 @@ from confidence_engine.feeds.intake import How, intake
 from confidence_engine.feeds.store import Store
 
 __all__ = [
-    "Table", "another_future", "bar_table", "corporate_table", "cut", "export", "funding_table", "import_into",
-    "news_table", "score_table", "slice_of",
+    "Table", "another_future", "as_simulated", "bar_table", "corporate_table", "cut", "export", "funding_table",
+    "import_into", "news_table", "score_table", "slice_of",
 ]  # fmt: skip
 
 DROPPED: Final = 0.1
@@ -154,12 +155,18 @@ def export(store: Store, config: Config, begin_ns: int, end_ns: int) -> list[Tab
             tables.append(score_table(_within(found, "known_ns", begin_ns, end_ns), one))
     if "news" in config.agent.evidence:
         tables.append(news_table(store.documents(begin_ns, end_ns, clock.news_lag_ns), clock.news_lag_ns))
-    return [table for table in tables if len(table.frame)]
+    held = [table for table in tables if len(table.frame)]
+    return as_simulated(held) if store.is_synthetic() else held
 
 
 def _within(rows: np.ndarray, column: str, begin_ns: int, end_ns: int) -> np.ndarray:
     found: np.ndarray = rows[(rows[column] >= begin_ns) & (rows[column] < end_ns)]
     return found
+
+
+def as_simulated(tables: Sequence[Table]) -> list[Table]:
+    """The same rows as those of a simulated world: whatever is made of them bears the mark."""
+    return [table._replace(how=replace(table.how, synthetic=True)) for table in tables]
 
 
 def slice_of(tables: Sequence[Table], begin_ns: int, end_ns: int) -> list[Table]:

@@ -17,7 +17,7 @@ from typing import Final, NamedTuple
 import numpy as np
 
 from confidence_engine.config import Config
-from confidence_engine.domain.event import KIND_NAMES
+from confidence_engine.domain.event import BAR, KIND_NAMES
 from confidence_engine.domain.ports import Reader
 from confidence_engine.domain.units import format_time
 from confidence_engine.drivers import replay
@@ -26,7 +26,7 @@ from confidence_engine.evaluate.leaks.found import Check
 from confidence_engine.evaluate.leaks.raw import Table, another_future, cut, import_into
 from confidence_engine.feeds.assemble import Tape, Window
 
-__all__ = ["FUTURE", "ROWS", "TRUNCATION", "Rebuilt", "future", "known_symbols", "rebuild", "rebuilt"]
+__all__ = ["FUTURE", "ROWS", "TRUNCATION", "Rebuilt", "begun", "future", "known_symbols", "rebuild", "rebuilt"]
 
 FUTURE: Final = "future"
 TRUNCATION: Final = "truncation"
@@ -59,9 +59,17 @@ class Rebuilt(NamedTuple):
         return self.tape.events if count is None else self.tape.events[max(k - count, 0) : k + count]
 
 
-def known_symbols(tables: Sequence[Table], t: int) -> list[str]:
-    """Symbols that had a bar by t; what is listed later has no past."""
-    return [one.how.symbols[0] for one in tables if one.kind == "bars" and (one.knowable <= t).any()]
+def known_symbols(tables: Sequence[Table], t: int, after_ns: int = -1) -> list[str]:
+    """Symbols with a bar known after `after_ns` and by t; what is listed later, or was silent so long, has no past."""
+    return [
+        one.how.symbols[0] for one in tables
+        if one.kind == "bars" and ((one.knowable > after_ns) & (one.knowable <= t)).any()
+    ]  # fmt: skip
+
+
+def begun(config: Config, window: Window) -> int:
+    """When a bar that closes with the start of a window is known: a run takes symbols that have a later one."""
+    return window.start_ns + config.timing.bar_latency_ns
 
 
 def rebuild(
@@ -93,7 +101,7 @@ def future(
     `stepped` says how many events on either side of t the kernel steps; all, where nothing is said.
     """
     with TemporaryDirectory(prefix="audit-") as folder:
-        symbols, place = known_symbols(tables, t), Path(folder)
+        symbols, place = known_symbols(tables, t, begun(config, window)), Path(folder)
         changes = {FUTURE: lambda: another_future(tables, t, window.end_ns, rng), TRUNCATION: lambda: cut(tables, t)}
         one = rebuild(tables, config, window, maker, place / "as-it-was", symbols)
         ran: replay.Result | None = None
@@ -113,7 +121,7 @@ def future(
 def _events(one: Tape, two: Tape, t: int, check: Check) -> str | None:
     """The first event up to t that differs, in words."""
     a, b = (tape.events[: np.searchsorted(tape.events["ts_known"], t, side="right")] for tape in (one, two))
-    check.count(events=len(a))
+    check.count(events=len(a), bars=int((a["kind"] == BAR).sum()))
     n = min(len(a), len(b))
     raw = a[:n].view("V64") != b[:n].view("V64")
     at = int(raw.argmax()) if raw.any() else n

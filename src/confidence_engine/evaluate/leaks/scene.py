@@ -22,6 +22,7 @@ from confidence_engine.domain.event import DIVIDEND, SPLIT
 from confidence_engine.domain.units import DAY_NS, HOUR_NS, MINUTE_NS, parse_time
 from confidence_engine.evaluate.leaks.raw import (
     Table,
+    as_simulated,
     bar_table,
     corporate_table,
     export,
@@ -34,7 +35,7 @@ from confidence_engine.feeds.clean import CORPORATE_ROW, SCORE_ROW
 from confidence_engine.feeds.store import Store
 from confidence_engine.feeds.world import WORLD_ASSETS, Events, Params, Stories, World, generate
 
-__all__ = ["Scene", "bundled", "eager", "stored"]
+__all__ = ["Scene", "bundled", "eager", "resting", "stored"]
 
 SHARE: Final = "ODR/USDT"
 """The asset of the bundled world that trades in sessions."""
@@ -54,9 +55,15 @@ class Scene(NamedTuple):
 
     @property
     def told_ns(self) -> int:
-        """End of what is told: where evidence ends before the bars do, nothing is decided any more."""
+        """End of what is told, with the last bar before it: where evidence ends before the bars do, or stands in a hole
+        of them, nothing is decided any more. The end of the bars where nothing is told while there are any."""
         last = [int(table.knowable.max()) + 1 for table in self.tables if table.kind in ("news", "scores")]
-        return min([self.end_ns, max(last, default=self.end_ns)])
+        told = min([self.end_ns, max(last, default=self.end_ns)])
+        bars = [table.knowable[table.knowable < told] for table in self.tables if table.kind == "bars"]
+        heard = [int(one[-1]) + 1 for one in bars if len(one)]
+        if not heard:
+            return self.end_ns
+        return told if told - max(heard) < self.config.agent.interval_ns else max(heard)
 
 
 def stored(config: Config, store: Store) -> Scene | None:
@@ -95,11 +102,19 @@ def eager(config: Config) -> Config:
         divergence=p.divergence._replace(trigger=0.2, kappa=0.02, use_news=True, use_score=True),
         gates=p.gates._replace(min_strength=0.0, min_volume_z=-4.0, cooldown_ns=0),
         risk=p.risk._replace(trades_a_day=100, trades_a_week=500, single_max=1.0, net_max=3.0, gross_max=3.0),
-        exits=p.exits._replace(stop_atr=1.0, target_atr=1.5, trail_from_atr=0.4, trail_atr=0.4, hold_ns=6 * HOUR_NS),
+        exits=p.exits._replace(stop_atr=0.4, target_atr=0.5, trail_from_atr=0.4, trail_atr=0.4, hold_ns=6 * HOUR_NS),
         narrative=p.narrative._replace(half_life_ns=3 * HOUR_NS),
     )
     agent = config.agent._replace(evidence=("news", "score"))
     return msgspec.structs.replace(config, kernel=kernel, agent=agent, text=config.text._replace(backend="cues"))
+
+
+def resting(config: Config) -> Config:
+    """The same with entries that rest at a better price, as in config/limit.toml."""
+    kernel = config.kernel._replace(
+        algos=config.kernel.algos._replace(style="limit", limit_atr=0.1, patience_ns=2 * HOUR_NS)
+    )
+    return msgspec.structs.replace(config, kernel=kernel)
 
 
 def _config(world: World, like: Config | None, step: int) -> Config:
@@ -115,7 +130,8 @@ def _config(world: World, like: Config | None, step: int) -> Config:
     if like is None:
         timing = own.timing._replace(news_lag_ns=5 * MINUTE_NS, grid_ns=step)
         return eager(msgspec.structs.replace(own, timing=timing))
-    agent = own.agent._replace(evidence=like.agent.evidence, initial_equity_usd=like.agent.initial_equity_usd)
+    mine = {name: getattr(like.agent, name) for name in ("evidence", "initial_equity_usd", "warmup_ns")}
+    agent = own.agent._replace(**mine)
     return msgspec.structs.replace(
         own, agent=agent, kernel=like.kernel, timing=like.timing, text=like.text, sim=like.sim, outcome=like.outcome
     )
@@ -135,7 +151,7 @@ def _tables(world: World, config: Config, rng: np.random.Generator) -> list[Tabl
             tables.append(score_table(_scores(bars, rng), one))
     if "news" in config.agent.evidence:
         tables.append(news_table(_as_in_life(world.documents), clock.news_lag_ns))
-    return [table for table in tables if len(table.frame)]
+    return as_simulated([table for table in tables if len(table.frame)])
 
 
 def _actions(bars: np.ndarray) -> np.ndarray:

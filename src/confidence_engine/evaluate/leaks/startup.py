@@ -67,6 +67,7 @@ def startup(
     return {
         "decided": f"{format_time(start_ns)} to {format_time(end_ns)}", "lengths": rows, "enough": enough,
         "configured": format_duration(config.agent.warmup_ns),
+        "reached": start_ns - config.agent.warmup_ns >= first_ns,
     }  # fmt: skip
 
 

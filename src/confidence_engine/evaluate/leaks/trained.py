@@ -3,8 +3,9 @@
 A weight that was fitted on words of 2024 knows what 2023 was about. So every fitted number of this package carries the
 end of the data that it, or the choice of it, rests on; a decision from before that end leaks, in the strict sense,
 and it is said. Where a training set has no dates its end is set too late rather than too early: by the end of the
-year of the latest date found in its texts. What the engine learns while it runs (sources, triggers, yardsticks) is
-state: it is made of the past alone, which the other checks hold.
+year of the latest date found in its texts. A key of the config with a value of yours says nothing of the data it was
+chosen on, or a nudge would make any default young. What the engine learns while it runs (sources, triggers,
+yardsticks) is state: it is made of the past alone, which the other checks hold.
 Texts of a simulated world are made of word lists of its own and stood in no training set, whatever their date: a run
 on them is exempt, by this rule and no other. Numbers that nobody fitted (gates, quality, conviction, sizes, the event
 of an outcome) carry nothing; who chose them knew the world in which they were chosen, which no check can see.
@@ -42,19 +43,29 @@ def learnt(config: Config) -> list[Learnt]:
     found: list[Learnt] = []
     if "news" in config.agent.evidence:
         found += _reader(config)
-        if config.text.echo_from < 1.0:
+        now, usual = config.text, reading.Params()
+        if now.echo_from < 1.0:
             basis = "pairs of recorded headlines of 2021-10 to 2024-02, labelled and fitted on (docs/echoes.md)"
             where = ("text/echo.py", "text/novelty.py")
-            found.append(Learnt("echo weights and echo_from", where, echo.TRAINED_UNTIL, basis))
-        if config.text.min_certainty == reading.Params().min_certainty:
-            basis = "chosen on headlines of the recorded archives among others (docs/reader.md)"
-            found.append(Learnt("[text] min_certainty", ("text/reading.py",), hashed.TRAINED_UNTIL, basis))
-    now, default = config.kernel.divergence, divergence.Params()
-    if (now.trigger, now.kappa) == (default.trigger, default.kappa):
-        basis = "set with the number of entries a week on Bitcoin's bars of 2023 in view"
-        name = "[kernel.divergence] trigger, kappa"
-        found.append(Learnt(name, ("kernel/divergence.py",), ENTRIES_SEEN, basis))
+            found.append(Learnt("echo weights", where, echo.TRAINED_UNTIL, basis))
+            at, basis = echo.TRAINED_UNTIL, "chosen on the same pairs"
+            found.append(_key("[text] echo_from", "text/reading.py", now.echo_from == usual.echo_from, at, basis))
+        at, basis = hashed.TRAINED_UNTIL, "chosen on headlines of the recorded archives among others (docs/reader.md)"
+        same = now.min_certainty == usual.min_certainty
+        found.append(_key("[text] min_certainty", "text/reading.py", same, at, basis))
+    mine, default = config.kernel.divergence, divergence.Params()
+    basis = "set with the number of entries a week on Bitcoin's bars of 2023 in view"
+    for name in ("trigger", "kappa"):
+        same = getattr(mine, name) == getattr(default, name)
+        found.append(_key(f"[kernel.divergence] {name}", "kernel/divergence.py", same, ENTRIES_SEEN, basis))
     return found
+
+
+def _key(name: str, where: str, same: bool, trained_until: str, basis: str) -> Learnt:
+    """A key of the config: at its default with the default's date, else nobody has said what it was chosen on."""
+    if same:
+        return Learnt(name, (where,), trained_until, basis)
+    return Learnt(name, (where,), None, "yours, which does not say until when the data reached that it was chosen on")
 
 
 def _reader(config: Config) -> list[Learnt]:

@@ -17,14 +17,22 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 
 from confidence_engine.domain.ports import Reader
-from confidence_engine.domain.units import DAY_NS, format_time
+from confidence_engine.domain.units import DAY_NS, SECOND_NS, format_time
 from confidence_engine.drivers.replay import Result
 from confidence_engine.evaluate.leaks.fills import FILLS, fills
 from confidence_engine.evaluate.leaks.found import Check
 from confidence_engine.evaluate.leaks.lanes import KERNEL_FUTURE, cuts_of, kernel_future
 from confidence_engine.evaluate.leaks.outcomes import OUTCOMES, outcomes
 from confidence_engine.evaluate.leaks.raw import slice_of
-from confidence_engine.evaluate.leaks.rebuilt import FUTURE, TRUNCATION, Rebuilt, future, known_symbols, rebuild
+from confidence_engine.evaluate.leaks.rebuilt import (
+    FUTURE,
+    TRUNCATION,
+    Rebuilt,
+    begun,
+    future,
+    known_symbols,
+    rebuild,
+)
 from confidence_engine.evaluate.leaks.scene import Scene
 from confidence_engine.evaluate.leaks.stamps import STAMPS, stamps
 from confidence_engine.evaluate.leaks.startup import startup
@@ -62,6 +70,8 @@ BLIND_SPOTS: Final = (
 """What no check here can see."""
 
 BEFORE_NS, AFTER_NS = 20 * DAY_NS, 5 * DAY_NS
+TRIES: Final = 50
+"""Moments that are drawn at most for each that is wanted."""
 
 
 class Scope(NamedTuple):
@@ -90,11 +100,11 @@ def audit(scene: Scene, maker: Callable[[], Reader], scope: Scope, say: Callable
         result = _kernel(run, scope, rng, checks, say)
         rows = trained(scene.config, result.decisions["ts_ns"], scene.synthetic, checks[TRAINED])
         settled = _startup(scene, run, store, maker, say)
-    _from_raw(scene, maker, scope, rng, checks, say)
+    skipped = _from_raw(scene, maker, scope, rng, checks, say)
     return {
         "start": format_time(run.window.start_ns), "end": format_time(run.window.end_ns),
         "leaks": sum(check.leaks for check in checks.values()), "checks": [check.told() for check in checks.values()],
-        "learnt": rows, "startup": settled, "blind_spots": list(BLIND_SPOTS),
+        "moments_without_bars": skipped, "learnt": rows, "startup": settled, "blind_spots": list(BLIND_SPOTS),
     }  # fmt: skip
 
 
@@ -136,31 +146,47 @@ def _startup(
 def _from_raw(
     scene: Scene, maker: Callable[[], Reader], scope: Scope, rng: np.random.Generator, checks: dict[str, Check],
     say: Callable[[str], None],
-) -> None:  # fmt: skip
-    """Everything made again from the rows round each moment."""
+) -> int:  # fmt: skip
+    """Everything made again from the rows round each moment; how many moments were passed over for want of bars."""
     span, step = scene.told_ns - scene.begin_ns, scene.config.agent.interval_ns
     before = min(max(BEFORE_NS, 3 * scene.config.kernel.price.min_obs * step // 2), span * 3 // 5)
     after = min(max(AFTER_NS, 20 * step), span // 5)
     both = {name: checks[name] for name in (FUTURE, TRUNCATION)}
-    moments = moments_of(scene, scope.moments, before, after, rng)
+    moments, skipped = moments_of(scene, scope.moments, before, after, rng)
     for number, t in enumerate(moments, 1):
         say(f"{FUTURE}, {TRUNCATION}: {number} of {len(moments)}, t = {format_time(t)}")
-        window = Window(t - before, t - before * 3 // 4, t + after)
+        window = _round(t, before, after)
         tables = slice_of(scene.tables, window.load_ns, window.end_ns)
         future(tables, scene.config, window, maker, t, rng, both)
+    return skipped
 
 
-def moments_of(scene: Scene, count: int, before_ns: int, after_ns: int, rng: np.random.Generator) -> list[int]:
-    """`count` times in order: half by chance, half just before some row could be known, where a leak would be new."""
+def _round(t: int, before_ns: int, after_ns: int) -> Window:
+    return Window(t - before_ns, t - before_ns * 3 // 4, t + after_ns)
+
+
+def moments_of(
+    scene: Scene, count: int, before_ns: int, after_ns: int, rng: np.random.Generator
+) -> tuple[list[int], int]:
+    """(`count` times in order, how many others were drawn round which no symbol has a bar that was decided on).
+
+    Half by chance and half just before some row could be known, where a leak would be new; all by chance where nothing
+    but bars is stored. Fewer where bars are so rare that chance finds none.
+    """
     first, last = scene.begin_ns + before_ns, scene.told_ns - after_ns
     known = np.concatenate(
         [table.knowable for table in scene.tables if table.kind != "bars"] or [np.zeros(0, np.int64)]
     )
     known = known[(known > first) & (known < last)]
-    some = rng.integers(first, max(last, first + 1), count - count // 2).tolist()
-    near = (
-        (rng.choice(known, count // 2) - 1 - rng.integers(0, 60, count // 2) * 1_000_000_000).tolist()
-        if len(known)
-        else []
-    )
-    return sorted(int(t) for t in some + near)
+    near = count // 2 if len(known) else 0
+    found: list[int] = []
+    tries = 0
+    while len(found) < count and tries < TRIES * count:
+        tries += 1
+        if len(found) < count - near or 2 * tries > TRIES * count:
+            t = int(rng.integers(first, max(last, first + 1)))
+        else:
+            t = int(rng.choice(known)) - 1 - int(rng.integers(0, 60)) * SECOND_NS
+        if known_symbols(scene.tables, t, begun(scene.config, _round(t, before_ns, after_ns))):
+            found.append(t)
+    return sorted(found), tries - len(found)
