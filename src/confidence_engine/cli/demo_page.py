@@ -224,14 +224,7 @@ def told_to_people(told: dict[str, Any]) -> Any:
     parts.append(grid(("shadow of", "", "events", "decisions", "state"), shadows, title="proved by hash"))
     parts += ["killed: " + told["kill"]["told"], "replay: " + told["replay"]["told"], "leak: " + told["leak"]["told"]]
     parts += ["", f"the page: {told['report']}", "", *told["next"]]
-    return Group(*(_as_is(one) for one in parts))
-
-
-def _as_is(part: Any) -> Any:
-    """Words are words, whatever brackets stand in them."""
-    from rich.text import Text
-
-    return Text(part) if isinstance(part, str) else part
+    return Group(*parts)
 
 
 def _decision(one: dict[str, Any]) -> Any:
