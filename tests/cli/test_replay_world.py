@@ -19,7 +19,7 @@ from confidence_engine.feeds.store import Batch, Store
 from confidence_engine.report import artefacts
 from confidence_engine.report.artefacts import FILES
 
-SMALL = '[world]\nassets = 2\ndays = 9\nwarmup = "3d"\n[events]\nimpact = "3%"\nevents_a_day = 3.0\n'
+SMALL = '[world]\nassets = 2\ndays = 9\nwarmup = "3d"\n[events]\nimpact = "3%"\nevents_a_day = 3.0\n[stories]\nwording = "plain"\n'
 AGENT = '[text]\nbackend = "cues"\n'
 
 
