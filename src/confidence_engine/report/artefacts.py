@@ -1,8 +1,8 @@
 """A run on disk: one folder, written whole beside its place and then put there, or not at all.
 
 decisions, fills (with funding), orders, marks, equity, trades, outcomes and lessons as Parquet, each row of which says
-whether it is `synthetic`, the summary and the resolved config as JSON, one chart. The folder's name is made of what the run
-was: agent, period and a hash over parameters, data and code, so that the same run is the same folder.
+whether it is `synthetic`, the summary and the resolved config as JSON, one chart. The folder's name is made of what
+the run was: agent, period and a hash over parameters, data and code, so that the same run is the same folder.
 """
 
 from __future__ import annotations
@@ -177,18 +177,18 @@ def refuse_foreign(folder: Path) -> None:
 def _tables(
     part: Path, instruments: tuple[Instrument, ...], result: Result, made: Figures, synthetic: bool
 ) -> None:  # fmt: skip
-    symbols = [one.symbol for one in instruments]
+    symbols, left_by = [one.symbol for one in instruments], _named("why", EXIT_NAMES)
     frames = {
         "decisions": _frame(result.decisions, symbols).with_columns(_judged(result.decisions)),
-        "fills": _frame(result.entries, symbols).with_columns(_named("kind", KIND_NAMES), _named("why", EXIT_NAMES)),
+        "fills": _frame(result.entries, symbols).with_columns(_named("kind", KIND_NAMES), left_by),
         "orders": _frame(result.intents, symbols).with_columns(
-            _named("action", INTENT_NAMES), _named("kind", ORDER_NAMES), _named("why", EXIT_NAMES)
+            _named("action", INTENT_NAMES), _named("kind", ORDER_NAMES), left_by
         ),
         "marks": _frame(result.marks, symbols),
         "equity": _frame(result.equities, symbols),
-        "trades": _frame(made.trades, symbols).with_columns(_named("why", EXIT_NAMES)),
+        "trades": _frame(made.trades, symbols).with_columns(left_by),
         "outcomes": _frame(made.labelled, symbols),
-        "lessons": _frame(result.lessons, symbols).with_columns(_named("kind", LESSON_NAMES), _named("why", EXIT_NAMES)),
+        "lessons": _frame(result.lessons, symbols).with_columns(_named("kind", LESSON_NAMES), left_by),
     }  # fmt: skip
     for name in _TABLES:
         frames[name].with_columns(pl.lit(synthetic).alias("synthetic")).write_parquet(part / f"{name}.parquet")
