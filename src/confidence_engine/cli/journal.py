@@ -245,7 +245,8 @@ def _synthetic(place: Place) -> bool | None:
 
 def _payload(found: Findings, synthetic: bool | None) -> dict[str, Any]:
     return {
-        "name": found.name, "synthetic": synthetic, "folder": found.folder, "sound": found.sound, "journal": found.uuid, "head": found.head,
+        "name": found.name, "synthetic": synthetic, "folder": found.folder, "sound": found.sound,
+        "journal": found.uuid, "head": found.head,
         "blocks": found.blocks, "events": found.events, "records": found.records, "anchored": found.anchored,
         "faults": [one._asdict() for one in found.faults], "more_faults": found.more, "notes": found.notes,
         "bytes": found.read, "seconds": round(found.seconds, 3),
