@@ -23,7 +23,7 @@ class Row(NamedTuple):
 
 
 COMMANDS: Final[dict[str, Row]] = {
-    "demo": Row(f"{_CLI}.demo:demo", "Show in a simulated world what this is: two agents on paper, one killed, all proved."),
+    "demo": Row(f"{_CLI}.demo:demo", "Show in a simulated world what this is: two agents, one killed, all proved."),
     "replay": Row(f"{_CLI}.replay:replay", "Replay stored data, or a simulated world, and simulate the trades."),
     "paper": Row(f"{_CLI}.paper:paper", "Run one agent on paper, on the store or on a simulated world."),
     "shadow": Row(f"{_CLI}.shadow:shadow", "Step journals again and compare every byte with what is written."),
