@@ -34,7 +34,7 @@ __all__ = ["demo"]
 AGENTS: Final = ("hybrid", "futures")
 LIVE_S = 20.0
 """Seconds that the world takes, from the first decision on, where the machine keeps up."""
-KILL_FROM, KILL_BY = 0.4, 0.6
+KILL_FROM, KILL_BY = 0.3, 0.8
 """Share of the decided time from which it is killed once a position is open, and by which it is in any case."""
 FURTHER = 2
 """Worlds of other seeds that are judged as well, for there to be cases enough."""
