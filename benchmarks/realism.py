@@ -5,7 +5,8 @@
 Of prices: kurtosis of log returns, autocorrelation of their size, correlation of two assets. Of volume: how it differs
 over the hours of the day and at the weekend, and how it goes with the move. Of headlines: how many a day and asset,
 how many retell (by the text stage's own judgement, reader cues), how long the gaps are. Without a file the worlds are
-the demonstration's and two of config/worlds, seed 7. It measures; nothing is claimed to be alike.
+that of the defaults, in plain words, and two of config/worlds, seed 7. A figure that a world has too little for, as of
+hours in daily bars, is left out. It measures; nothing is claimed to be alike.
 """
 
 from __future__ import annotations
@@ -39,21 +40,28 @@ NEWS_LAG_NS = MINUTE_NS
 def of_prices(bars: np.ndarray, step_ns: int) -> dict[str, float]:
     """Figures of one asset's bars of `step_ns`."""
     r, found = _returns(bars, 1), {}
-    hour = HOUR_NS // step_ns
     size = np.abs(r) - np.abs(r).mean()
     found["kurtosis of 5 min returns" if step_ns == STEP else "kurtosis of a bar's returns"] = kurtosis(r, fisher=False)
-    found["kurtosis of 1 h returns"] = float(kurtosis(_returns(bars, hour), fisher=False))
-    for lag in LAGS:
+    if step_ns < HOUR_NS:
+        found["kurtosis of 1 h returns"] = float(kurtosis(_returns(bars, HOUR_NS // step_ns), fisher=False))
+    for lag in (one for one in LAGS if one < len(size)):
         name = f"autocorrelation of size, lag {lag * step_ns // MINUTE_NS} min"
         found[name] = float(np.mean(size[lag:] * size[:-lag]) / np.mean(size * size))
     found["autocorrelation of returns, lag 1"] = float(np.corrcoef(r[1:], r[:-1])[0, 1])
     found["daily volatility"] = float(r.std() * np.sqrt(DAY_NS / step_ns))
-    at, v = bars["open_ns"], bars["v"] * bars["c"]
-    of_day = np.array([v[at % DAY_NS // HOUR_NS == k].mean() for k in range(24)])
+    return found | of_volume(bars, step_ns)
+
+
+def of_volume(bars: np.ndarray, step_ns: int) -> dict[str, float]:
+    """Over the day, over the week, and with the move."""
+    at, v, found = bars["open_ns"], bars["v"] * bars["c"], dict[str, float]()
+    if step_ns <= HOUR_NS and len(bars) * step_ns >= DAY_NS:
+        of_day = np.array([v[at % DAY_NS // HOUR_NS == k].mean() for k in range(24)])
+        found["volume, busiest hour over quietest"] = float(of_day.max() / of_day.min())
+        found["volume, busiest hour (UTC)"] = float(of_day.argmax())
     weekend = (at // DAY_NS + 4) % 7 % 6 == 0
-    found["volume, busiest hour over quietest"] = float(of_day.max() / of_day.min())
-    found["volume, busiest hour (UTC)"] = float(of_day.argmax())
-    found["volume, weekend over week"] = float(v[weekend].mean() / v[~weekend].mean())
+    if weekend.any() and not weekend.all():
+        found["volume, weekend over week"] = float(v[weekend].mean() / v[~weekend].mean())
     moved, traded = np.abs(np.log(bars["c"] / bars["o"])), np.log(np.maximum(v, 1e-9))
     found["correlation of size and log volume"] = float(np.corrcoef(moved, traded)[0, 1])
     return found
@@ -75,8 +83,10 @@ def of_headlines(
     rows = found.rows[found.rows["underlying"] == names.index(about)]
     gaps = np.diff(np.sort(rows["published_ns"])) / HOUR_NS
     told = rows["certainty"] >= reading.Params().min_certainty
-    return {
-        "headlines a day": len(rows) / ((last_ns - first_ns) / DAY_NS),
+    a_day = {"headlines a day": len(rows) / ((last_ns - first_ns) / DAY_NS)}
+    if len(gaps) < 2:
+        return a_day
+    return a_day | {
         "of which with a direction (cues)": float(told.mean()),
         "of which retell an earlier one": 1.0 - len(np.unique(rows["cluster"])) / len(rows),
         "median gap, hours": float(np.median(gaps)),
@@ -91,7 +101,7 @@ def of_world(world: World, step_ns: int) -> dict[str, float]:
     bars = world.bars[symbol_of(one)]
     ends = int(bars["open_ns"][0]), int(bars["close_ns"][-1])
     found = of_prices(bars, step_ns)
-    if other is not None:
+    if other is not None and step_ns <= HOUR_NS:
         found["correlation of two assets, 1 h"] = _together(bars, world.bars[symbol_of(other)], step_ns)
     return found | of_headlines(world.documents, world.underlyings, one.name, *ends)
 
@@ -123,7 +133,7 @@ def main(arguments: list[str]) -> int:
     try:
         columns = dict([recorded(Path(arguments[0]))])
         if len(arguments) == 1:
-            columns["demonstration's world"] = of_world(generate(SEED, days=180), STEP)
+            columns["the defaults, plain words"] = of_world(generate(SEED, days=180), STEP)
         ours = [str(ROOT / "config" / "worlds" / f"{name}.toml") for name in ("plain", "bitcoin")]
         for name in arguments[1:] or ours:
             file = load_world(Path(name))

@@ -15,13 +15,14 @@ from typing import Any
 
 import numpy as np
 import pytest
-from benchmarks import by_eye, latency, peers
+from benchmarks import by_eye, latency, oracles, peers, realism
 from benchmarks.live.feeding import feeding, trickle, warm
 from benchmarks.live.stages import STAGES, staged
 
-from confidence_engine.domain.units import parse_time
+from confidence_engine.domain.units import DAY_NS, HOUR_NS, parse_time
 from confidence_engine.drivers.feed import deliveries
-from confidence_engine.feeds.world import generate
+from confidence_engine.evaluate.oracle import Verdict
+from confidence_engine.feeds.world import Events, Params, Stories, generate
 from confidence_engine.journal.reader import place_of
 from confidence_engine.journal.verify import verify
 
@@ -173,3 +174,30 @@ def test_latency_times_every_moment_and_each_stage_once(tmp_path: Path) -> None:
     assert spent["rows into the database"] > 0.0
     agent.journal.close()
     assert verify(place).sound
+
+
+def test_realism_leaves_out_what_a_world_has_too_little_for() -> None:
+    silent = Params(events=Events(events_a_day=0.0, rumours_a_day=0.0), stories=Stories(empty_a_day=0.0))
+    hours = realism.of_world(generate(1, days=9, interval_ns=HOUR_NS), HOUR_NS)
+    days = realism.of_world(generate(1, days=9, interval_ns=DAY_NS), DAY_NS)
+    still = realism.of_world(generate(1, days=9, interval_ns=HOUR_NS, params=silent), HOUR_NS)
+    for found in (hours, days, still):
+        assert np.isfinite(list(found.values())).all()
+    assert {"volume, busiest hour (UTC)", "volume, weekend over week", "correlation of two assets, 1 h"} <= set(hours)
+    assert not [name for name in days if " 1 h" in name or "hour (" in name or "60 min" in name]
+    assert still["headlines a day"] == 0.0
+    assert set(hours) - set(still) == {name for name in hours if "of which" in name or "gap" in name} | {"publishers"}
+
+
+def test_oracles_of_one_world_have_an_interval_and_no_fit(capsys: pytest.CaptureFixture[str]) -> None:
+    kind = [("ts_ns", "i8"), ("y", "f8"), ("confidence", "f8")]
+    cases = np.array([(k * DAY_NS, k % 2, 0.5 + 0.01 * (k % 7)) for k in range(40)], kind)
+    one = Verdict(cases, 1.0, 0)
+    oracles.fit([one])
+    oracles.null_table("nothing", [one])
+    told = capsys.readouterr().out
+    assert told.startswith("no fit")
+    assert told.splitlines()[1].endswith("| +1.00 | - |")
+    assert re.search(r"\[0\.\d+, 0\.\d+\]", told)
+    assert len(np.unique(oracles.pooled([one])[1])) == 40
+    assert list(np.unique(oracles.pooled([one, one])[1])) == [0, 1]

@@ -33,3 +33,18 @@ def test_every_source_that_the_pages_name_exists(project_root: Path) -> None:
         text = (project_root / page).read_text(encoding="utf-8")
         for name in re.findall(r"`((?:src|tests|config|benchmarks|docs|examples)/[\w./]+)`", text):
             assert (project_root / name).exists(), f"{page}: {name}"
+
+
+def test_the_map_names_every_source_file(project_root: Path) -> None:
+    """A newcomer looks for the place of a change in the row of its folder."""
+    text, package = (
+        (project_root / "ARCHITECTURE.md").read_text(encoding="utf-8"),
+        project_root / "src/confidence_engine",
+    )
+    rows = {row[0]: row[1] for row in re.findall(r"^\| .*?`(\w+)/`([^\n]*)$", text, re.MULTILINE)}
+    missing = []
+    for path in sorted(package.rglob("*.py")):
+        folder, *inner = path.relative_to(package).parts
+        if path.stem not in ("__init__", "__main__", "wire") and "migrations" not in inner:
+            missing += [] if re.search(rf"\b{path.stem}\b", rows.get(folder, "")) else [f"{folder}/{'/'.join(inner)}"]
+    assert missing == []

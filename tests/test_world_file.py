@@ -17,10 +17,13 @@ from confidence_engine.config.world import SECTIONS, load_world, made
 from confidence_engine.domain.errors import ConfigError
 from confidence_engine.domain.params import Bound, bounds_of
 from confidence_engine.domain.units import DAY_NS, HOUR_NS, MINUTE_NS, parse_time
+from confidence_engine.feeds.faults import Params as Faults
 from confidence_engine.feeds.world import Events, Market, Params, Shape, Stories, World, generate
 
 EXAMPLES = sorted((Path(__file__).resolve().parent.parent / "config" / "worlds").glob("*.toml"))
-DECLARED: dict[str, Any] = {"world": Shape, "market": Market, "events": Events, "stories": Stories}
+DECLARED: dict[str, Any] = {
+    "world": Shape, "market": Market, "events": Events, "stories": Stories, "faults": Faults,
+}  # fmt: skip
 
 
 def sound(world: World) -> None:
@@ -95,7 +98,8 @@ def test_any_file_makes_a_sound_world_or_is_refused_at_its_key(
     if refused:
         where = re.match(r".*some\.toml:(\d+): \[(\w+)\] (\w+)", refused)
         assert where is not None or refused.startswith(f"{path}: seed {seed}: "), refused
-        assert where is None or (where[2] in SECTIONS and 1 <= int(where[1]) <= text.count("\n") + 1)
+        assert where is None or where[2] in SECTIONS
+        assert where is None or text.splitlines()[int(where[1]) - 1].startswith(f"{where[3]} = "), refused
         return
     sound(world)
     assert len(world.bars) == file.shape.assets
@@ -131,6 +135,17 @@ def test_every_key_is_read_and_out_of_its_range_refused_with_its_line(tmp_path: 
         ("[market]\ndaily_vol = '50%'\nregimes = [20.0]\n", r":2: \[market\] daily_vol: so large"),
         ("[world]\nassets = 128\ndays = 2000\ninterval = '1m'\n", r":3: \[world\] days: more than 20,000,000 bars"),
         ("[world]\nassets = 128\ndays = 2000\ninterval = '1d'\n[events]\nevents_a_day = 50\n", r":6: .*: more than"),
+        ("[stories]\nempty_a_day = 50\n[world]\ndays = 2000\nassets = 128\ninterval = '1d'\n",
+         r":2: \[stories\] empty_a_day: more than 400,000 stories"),
+        ("[events]\nrumours_a_day = 50\n[world]\ndays = 2000\nassets = 128\ninterval = '1d'\n",
+         r":2: \[events\] rumours_a_day: more than"),
+        ("[world]\ninterval = '1d'\ndays = 2000\nassets = 128\n", r":3: \[world\] days: more than 400,000 stories"),
+        ("[world]\nassets = 128\ninterval = '1m'\ndays = 120\n", r":4: \[world\] days: more than 20,000,000 bars"),
+        ("[world]\ninterval = '1d'\ndays = 6\n", r":3: \[world\] days: leaves fewer than"),
+        ("[market]\nregimes = [20.0]\n[world]\ndays = 2000\n", r":2: \[market\] regimes: so large"),
+        ("[events]\nat_once = 3.0\nevents_a_day = 50\n[world]\ndays = 2000\nassets = 1\n",
+         r":2: \[events\] at_once: so large"),
+        ("[faults]\nlate = 1\n", r":2: unknown key \[faults\] late"),
         ("world = 3\n", r":1: world is a section"),
     ],
 )  # fmt: skip
@@ -141,7 +156,8 @@ def test_what_cannot_be_is_refused_where_it_stands(tmp_path: Path, text: str, sa
 
 def test_an_empty_file_is_the_default_world_and_a_short_one_warms_up_shortly(tmp_path: Path) -> None:
     file = load_world(write(tmp_path, ""))
-    assert (file.shape, file.params) == (Shape(), Params())
+    assert (file.shape, file.params) == (Shape(), Params(stories=Stories(wording="apart")))
+    assert file.faults is None
     assert file.start_ns == parse_time("2025-01-01")
     assert file.begin_ns - file.start_ns == 15 * DAY_NS
     short = load_world(write(tmp_path, "[world]\ndays = 10\n"))
@@ -195,7 +211,10 @@ def test_the_worlds_that_come_with_the_engine_are_worlds(path: Path) -> None:
 
 def test_the_page_tells_every_key(project_root: Path) -> None:
     page = (project_root / "docs" / "world.md").read_text("utf-8")
-    cells = re.findall(r"^\| (`[^|]*`) \|", page, re.MULTILINE)
-    told = {name for cell in cells for name in re.findall(r"`(\w+)`", cell)}
-    assert {key_of(field) for one in DECLARED.values() for field in bounds_of(one)} <= told
+    assert set(DECLARED) == set(SECTIONS)
+    for section, declared in DECLARED.items():
+        table = page.partition(f"\n| `[{section}]` |")[2].partition("\n\n")[0]
+        cells = re.findall(r"^\| (`[^|]*`) \|", table, re.MULTILINE)
+        told = {name for cell in cells for name in re.findall(r"`(\w+)`", cell)}
+        assert {key_of(field) for field in bounds_of(declared)} == told, section
     assert [one.name for one in EXAMPLES if f"{one.name}`" not in page] == []

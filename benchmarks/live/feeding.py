@@ -68,11 +68,10 @@ max_positions = 256
 
 
 _TALK: Final = """
+echo_factor = 0.0
+
 [events]
 events_a_day = 6.0
-
-[stories]
-echo_factor = 0.0
 """
 """A world in which every coin always has a story."""
 
@@ -98,7 +97,7 @@ def feeding(folder: Path, assets: int, days: int, busy: bool = False, reader: Re
     """A world of five-minute bars, funding and stories; its files are written into `folder`."""
     folder.mkdir(parents=True, exist_ok=True)
     file = folder / "bench.toml"
-    told = f'[world]\nassets = {assets}\ndays = {days}\nwarmup = "{WARMUP_DAYS}d"\n'
+    told = f'[world]\nassets = {assets}\ndays = {days}\nwarmup = "{WARMUP_DAYS}d"\n[stories]\nwording = "plain"\n'
     file.write_text(told + (_TALK if busy else ""), encoding="utf-8")
     made = simulate(file, SEED, folder)
     config = made.config

@@ -23,8 +23,8 @@ class Row(NamedTuple):
 
 
 COMMANDS: Final[dict[str, Row]] = {
-    "demo": Row(f"{_CLI}.demo:demo", "Run the whole pipeline on a small simulated world."),
-    "replay": Row(f"{_CLI}.replay:replay", "Replay stored bars and news through the kernel and simulate the trades."),
+    "demo": Row(f"{_CLI}.demo:demo", "Show in a simulated world what this is: two agents, one killed, all proved."),
+    "replay": Row(f"{_CLI}.replay:replay", "Replay stored data, or a simulated world, and simulate the trades."),
     "paper": Row(f"{_CLI}.paper:paper", "Run one agent on paper, on the store or on a simulated world."),
     "shadow": Row(f"{_CLI}.shadow:shadow", "Step journals again and compare every byte with what is written."),
     "status": Row(f"{_CLI}.operator:status", "Show how the agents are."),

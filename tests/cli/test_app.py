@@ -250,14 +250,26 @@ def test_a_table_shows_every_cell_as_it_is(capsys: pytest.CaptureFixture[str]) -
         assert part in out
 
 
+def test_words_are_words_whatever_brackets_and_colons_stand_in_them(capsys: pytest.CaptureFixture[str]) -> None:
+    from rich.console import Group
+    from rich.text import Text
+
+    lines = ["LEAK  trained-until: [text] min_certainty", "no tag [/b] to close", "at :bug: 12:30"]
+    heads = ("[kernel.gates] waived", "[/red]")
+    show.emit(False, {}, lambda: Group(*lines, Text("styled", "bold"), show.grid(heads, [(1, 2)], title="[sim] of")))
+    out = capsys.readouterr().out
+    for part in (*lines, *heads, "styled", "[sim] of"):
+        assert part in out
+
+
 def test_progress_and_notes_stay_off_stdout(capsys: pytest.CaptureFixture[str]) -> None:
     show.note("a line")
     with show.progress() as bar:
-        bar.advance(bar.add_task("reading", total=2), 2)
+        bar.advance(bar.add_task("reading [text]", total=2), 2)
     out, err = capsys.readouterr()
     assert out == ""
     assert "a line" in err
-    assert "reading" in err
+    assert "reading [text]" in err
 
 
 def test_config_show_is_the_resolved_tree(project_root: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,19 +5,23 @@ from __future__ import annotations
 import contextlib
 import io
 import json
+import shlex
 import shutil
 import sqlite3
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from tests.simulated import fill
 
-from confidence_engine.cli import app
+from confidence_engine.cli import app, demo_page
 from confidence_engine.cli import demo as command
 from confidence_engine.cli.demo_page import REPORT
+from confidence_engine.cli.show import emit
 from confidence_engine.domain.errors import DataMissing
 from confidence_engine.domain.units import MINUTE_NS, parse_time
 from confidence_engine.feeds.store import Store
@@ -145,6 +149,7 @@ def test_its_page_stands_alone_and_holds_the_figures(shown: Shown) -> None:
     text = (shown.home / REPORT).read_text("utf-8")
     assert shown.told["report"] == str(shown.home / REPORT)
     assert "SYNTHETIC" in text
+    assert "futures, one draw each" in text
     for word in ("<script", "src=", "href=", "http:", "https:", "@import", "url("):
         assert word not in text
     for name in command.AGENTS:
@@ -160,12 +165,59 @@ def test_a_world_ends_now_if_nothing_else_is_said(shown: Shown) -> None:
 
 
 def test_the_commands_it_ends_with_can_be_given(shown: Shown, capsys: pytest.CaptureFixture[str]) -> None:
-    given = [line.split() for line in shown.told["next"] if line.startswith("confidence --home")]
-    assert {words[3] for words in given} >= {"why", "journal", "shadow", "status"}
+    given = [words[words.index("--home") :] for line in shown.told["next"] if "--home" in (words := shlex.split(line))]
+    assert {words[1] for words in given} == {str(shown.home)}
+    assert {words[2] for words in given} >= {"why", "journal", "shadow", "status"}
     for words in given:
-        if words[3] != "shadow":
-            assert app.main([*words[1:], "--json"]) == 0, words
+        if words[2] != "shadow":
+            assert app.main([*words, "--json"]) == 0, words
             assert json.loads(capsys.readouterr().out)
+
+
+@pytest.mark.parametrize("found", [True, False])
+def test_they_begin_with_what_starts_this_program(
+    tmp_path: Path, shown: Shown, monkeypatch: pytest.MonkeyPatch, found: bool
+) -> None:
+    """Not with a name that no shell finds, and with paths that a shell takes for one word."""
+    folder = tmp_path / "a bin"
+    folder.mkdir()
+    script = folder / "confidence"
+    script.write_text("#!/bin/sh\n")
+    script.chmod(0o755)
+    monkeypatch.setenv("PATH", str(folder) if found else "/nowhere")
+    monkeypatch.setattr("sys.argv", [str(script), "demo"])
+    home = tmp_path / "it's home"
+    stage = command._Stage(home, BELOW, 7, 0, None)
+    lines = [shlex.split(line, comments=True) for line in demo_page._next(stage, shown.told["decisions"])]
+    begins = {words[0] for words in lines if words}
+    assert begins == {"confidence" if found else str(script), "sqlite3"}
+    assert {words[2] for words in lines if words[1:2] == ["--home"]} == {str(home)}
+    assert [words[1] for words in lines if words[:1] == ["sqlite3"]] == [f"{home}/enhanced_trading.db"]
+    monkeypatch.setattr("sys.argv", [str(Path(command.__file__).parents[1] / "__main__.py")])
+    assert demo_page._next(stage, [])[1].startswith(f"{shlex.quote(sys.executable)} -m confidence_engine --home ")
+
+
+def said(told: dict[str, Any], capsys: pytest.CaptureFixture[str]) -> str:
+    """The page of text, as one line."""
+    emit(False, told, lambda: demo_page.told_to_people(told))
+    return " ".join(capsys.readouterr().out.split())
+
+
+def test_a_replay_without_the_feeds_faults_is_not_the_agent(shown: Shown, capsys: pytest.CaptureFixture[str]) -> None:
+    whole, told = shown.told["replay"], shown.told | {"decisions": []}
+    assert f"net P&L of futures: {whole['net_usd']:+,.2f} USD" in said(told, capsys)
+    truth = SimpleNamespace(entries=5, net_usd=1.26, decisions_hash=whole["decisions_hash"])
+    own: Any = SimpleNamespace(file=SimpleNamespace(faults=object()))
+    replay = demo_page._replayed(truth, shown.told["agents"]["futures"]["shadow"], own)
+    assert replay["equal"] is None
+    text = said(told | {"replay": replay}, capsys)
+    assert "net P&L of a replay of futures, without the feed's faults: +1.26 USD" in text
+    assert "net P&L of futures" not in text
+
+
+def test_a_world_without_decisions_is_said_to_have_none(shown: Shown, capsys: pytest.CaptureFixture[str]) -> None:
+    assert "Nothing was decided." in said(shown.told | {"decisions": []}, capsys)
+    assert "Nothing was decided." not in said(shown.told, capsys)
 
 
 def test_rows_do_not_outlive_the_journals_they_were_told_from(tmp_path: Path, shown: Shown) -> None:
@@ -207,7 +259,7 @@ def test_without_a_home_it_takes_one_of_its_own(
 @pytest.mark.parametrize(
     "words",
     [("--days", "3"), ("--days", "4000"), ("--seed", "-1"), ("--days", "x"), ("--until", "yesterday"),
-     ("--until", "1970-01-02T00:00Z"), ("--world", "nowhere.toml")],
+     ("--until", "1970-01-02T00:00Z"), ("--world", "nowhere.toml"), ("--feed", "store"), ("--feed", "x")],
 )  # fmt: skip
 def test_odd_numbers_are_2(tmp_path: Path, words: tuple[str, ...], capsys: pytest.CaptureFixture[str]) -> None:
     assert app.main(["--home", str(tmp_path), "demo", *words]) == 2

@@ -14,12 +14,14 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
-from tests.journal.small import START, filled, made
+from msgspec import structs
+from tests.journal.small import START, filled, genesis, made
 
 from confidence_engine.cli import app
 from confidence_engine.domain.event import BAR, EVENT, KIND_NAMES
 from confidence_engine.domain.units import DAY_NS
 from confidence_engine.journal import database, kinds
+from confidence_engine.journal.log import create
 from confidence_engine.journal.reader import DATABASE, SERVER, Place, Reader, place_of
 from confidence_engine.journal.retire import seal
 from confidence_engine.journal.verify import NOT_ANCHORED
@@ -70,6 +72,26 @@ def test_all_agents_are_checked_unless_one_is_named(home: Path, capsys: pytest.C
     assert [one["blocks"] for one in run_of] == [5]
     assert run(home, "verify") == 0
     assert capsys.readouterr().out.count("sound") == 2
+
+
+def test_what_is_of_a_simulated_world_is_said_to_be(
+    tmp_path: Path, home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name, synthetic in (("made", True), ("real", False)):
+        first = structs.replace(genesis(name), synthetic=synthetic)
+        began = create(place(tmp_path, name), first, [(kinds.PARAMS, {"hash": "abc"})], clock=lambda: START, reserve=0)
+        began.close()
+    found = answer(tmp_path, capsys, "verify")["journals"]
+    assert [(one["name"], one["synthetic"]) for one in found] == [("made", True), ("real", False)]
+    assert run(tmp_path, "verify") == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert ["SYNTHETIC" in one for one in lines if "sound" in one] == [True, False]
+    rows = place(home, "hybrid")
+    with closing(sqlite3.connect(rows.folder / DATABASE)) as c:
+        c.execute("UPDATE record SET payload = x'7b'")
+        c.commit()
+    bad = answer(home, capsys, "verify", "--agent", "hybrid", code=1)["journals"][0]
+    assert (bad["sound"], bad["synthetic"]) == (False, None)
 
 
 def test_a_fault_ends_in_1_and_is_told_with_its_place(home: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -15,7 +15,10 @@ from confidence_engine.domain.jit import jit_enabled
 
 pytestmark = pytest.mark.skipif(not jit_enabled(), reason="runs, compiled")
 
-WORLD = '[world]\nassets = 2\ndays = 4\nwarmup = "2d"\n[events]\nimpact = "3%"\nevents_a_day = 3.0\n'
+WORLD = (
+    '[world]\nassets = 2\ndays = 4\nwarmup = "2d"\n[events]\nimpact = "3%"\nevents_a_day = 3.0\n'
+    '[stories]\nwording = "plain"\n'
+)
 
 
 @pytest.fixture

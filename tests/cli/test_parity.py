@@ -20,7 +20,10 @@ from confidence_engine.feeds import faults
 from confidence_engine.journal.reader import place_of
 from confidence_engine.text.cues import CueReader
 
-SMALL = '[world]\nassets = 2\ndays = 4\nwarmup = "2d"\n[events]\nimpact = "3%"\nevents_a_day = 3.0\n'
+SMALL = (
+    '[world]\nassets = 2\ndays = 4\nwarmup = "2d"\n[events]\nimpact = "3%"\nevents_a_day = 3.0\n'
+    '[stories]\nwording = "plain"\n'
+)
 AGENT = '[text]\nbackend = "cues"\n'
 
 

@@ -19,7 +19,10 @@ from confidence_engine.feeds.store import Batch, Store
 from confidence_engine.report import artefacts
 from confidence_engine.report.artefacts import FILES
 
-SMALL = '[world]\nassets = 2\ndays = 9\nwarmup = "3d"\n[events]\nimpact = "3%"\nevents_a_day = 3.0\n'
+SMALL = (
+    '[world]\nassets = 2\ndays = 9\nwarmup = "3d"\n[events]\nimpact = "3%"\nevents_a_day = 3.0\n'
+    '[stories]\nwording = "plain"\n'
+)
 AGENT = '[text]\nbackend = "cues"\n'
 
 
@@ -49,7 +52,7 @@ def refused(tmp_path: Path, capsys: pytest.CaptureFixture[str], *words: str) -> 
 def test_a_world_runs_without_a_store_and_is_synthetic_from_end_to_end(
     file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    found = run(tmp_path, capsys, "--world", str(file), "--seed", "4")
+    found = run(tmp_path, capsys, "--feed", "world", "--world", str(file), "--seed", "4")
     folder = Path(found["folder"])
     assert found["synthetic"] is True
     assert found["judged"] > 1000
@@ -57,6 +60,7 @@ def test_a_world_runs_without_a_store_and_is_synthetic_from_end_to_end(
     assert {one.name for one in folder.iterdir()} == set(FILES)
     marks = pl.read_parquet(folder / "decisions.parquet")["marks"].to_numpy()
     assert len(marks) > 0
+    assert all(pl.read_parquet(one)["synthetic"].all() for one in folder.glob("*.parquet"))
     assert ((marks & SYNTHETIC) != 0).all()
     kept = json.loads((folder / "summary.json").read_text("utf-8"))
     assert kept["synthetic"] is True
@@ -86,6 +90,21 @@ def test_a_world_brings_its_own_period(
 ) -> None:
     code, said = refused(tmp_path, capsys, "replay", "--world", str(file), *words)
     assert (code, "brings its own" in said) == (2, True)
+
+
+@pytest.mark.parametrize(
+    ("words", "why"),
+    [
+        (("--feed", "store", "--world", "small.toml"), "--feed store has no --world"),
+        (("--feed", "world"), "--feed world wants --world FILE"),
+        (("--feed", "sky", "--world", "small.toml"), "--feed is store or world, not 'sky'"),
+    ],
+)
+def test_a_feed_that_does_not_go_with_the_world_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], words: tuple[str, ...], why: str
+) -> None:
+    code, said = refused(tmp_path, capsys, "replay", *words)
+    assert (code, why in said) == (2, True), said
 
 
 def test_half_a_question_and_a_wrong_file_are_refused(

@@ -121,7 +121,20 @@ def test_diff_of_a_run_with_itself_is_empty(made: Path, capsys: pytest.CaptureFi
         None,
     )
     assert run(made, "diff", low, low) == 0
-    assert capsys.readouterr().out.splitlines()[:2] == ["same figures", "same decisions"]
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[:3] == ["SYNTHETIC: both runs are of simulated worlds", "same figures", "same decisions"]
+
+
+def test_a_run_from_before_the_column_differs_in_nothing_by_it(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    low, _ = names(home)
+    shutil.copytree(home / "runs" / low, home / "runs" / "older")
+    for name in ("decisions", "trades"):
+        file = home / "runs" / "older" / f"{name}.parquet"
+        pl.read_parquet(file).drop("synthetic").write_parquet(file)
+    for words in ((low, "older"), ("older", low)):
+        found = answer(home, capsys, "diff", *words)
+        assert (found["synthetic"], found["same_decisions"]) == (True, True)
+    assert answer(home, capsys, "trades", "older") | {"run": low} == answer(home, capsys, "trades", low)
 
 
 def test_diff_sees_a_missing_tail(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -165,8 +178,10 @@ def test_trades_into_a_folder_is_2_and_leaves_nothing(
 def test_trades_as_csv(made: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     low = names(made)[0]
     assert run(made, "trades", low) == 0
-    text = capsys.readouterr().out
+    text, err = capsys.readouterr()
+    assert err.startswith("SYNTHETIC")
     frame = pl.read_csv(io.StringIO(text))
+    assert frame["synthetic"].unique().to_list() == [True]
     summary = json.loads((made / "runs" / low / "summary.json").read_text("utf-8"))
     assert len(frame) == summary["trades"]
     assert frame["pnl_usd"].sum() == pytest.approx(summary["net_pnl_usd"], abs=1e-6)
@@ -176,8 +191,9 @@ def test_trades_as_csv(made: Path, tmp_path: Path, capsys: pytest.CaptureFixture
     assert run(made, "trades", low, "--out", str(file)) == 0
     out, err = capsys.readouterr()
     assert (out, file.read_text("utf-8")) == ("", text)
-    assert f"{len(frame)} trades" in err
+    assert f"{len(frame)} SYNTHETIC trades" in err
     found = answer(made, capsys, "trades", low, "--out", str(tmp_path / "again.csv"))
     assert len(found["trades"]) == len(frame)
+    assert found["synthetic"] is True
     assert (tmp_path / "again.csv").read_text("utf-8") == text
     assert [one.name for one in file.parent.iterdir()] == ["trades.csv"]

@@ -105,6 +105,22 @@ def test_without_a_bar_in_the_period_there_is_no_run(config: Config, tmp_path: P
             gather(config, store, first, last)
 
 
+@pytest.mark.parametrize(
+    ("first", "last", "said"),
+    [
+        (0, 1 << 62, " are stored; see"),
+        (FIRST, 1 << 62, " are stored after 2025-01-07T00:00:00Z; see"),
+        (0, LAST, " are stored before 2025-01-23T00:00:00Z; see"),
+        (FIRST, LAST, " are stored between 2025-01-07T00:00:00Z and 2025-01-23T00:00:00Z; see"),
+    ],
+)
+def test_only_what_was_asked_for_is_named(config: Config, tmp_path: Path, first: int, last: int, said: str) -> None:
+    with pytest.raises(DataMissing) as error:
+        gather(config, Store(tmp_path), first, last)
+    assert said in str(error.value)
+    assert "2116" not in str(error.value)
+
+
 def test_symbols_are_taken_once_and_an_empty_list_is_no_list(config: Config) -> None:
     found = gather(config, Store(home()), FIRST, LAST, ["vlt", "VLT/USDT", "KVX/USDT"])
     assert [one.symbol for one in found.instruments] == ["KVX/USDT", "VLT/USDT"]

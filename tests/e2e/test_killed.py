@@ -29,6 +29,7 @@ warmup = "6d"
 events_a_day = 3
 [stories]
 corroboration = 0.5
+wording = "plain"
 """
 
 

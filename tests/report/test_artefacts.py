@@ -83,10 +83,22 @@ def test_a_run_is_its_files_and_no_others(run: Path) -> None:
 def test_a_table_reads_back_as_it_was(run: Path, table: str, rows: str, named: tuple[str, ...]) -> None:
     frame, was = read_rows(run, table), getattr(played().result, rows)
     assert len(frame) == len(was) > 10
-    assert set(frame.columns) == {*was.dtype.names, *named}
+    assert set(frame.columns) == {*was.dtype.names, *named, "synthetic"}
     for name in was.dtype.names:
         if frame[name].dtype != pl.String:
             np.testing.assert_array_equal(frame[name].to_numpy(), was[name], err_msg=name)
+
+
+def test_every_row_says_whether_it_is_synthetic(run: Path, tmp_path: Path, quick: None) -> None:
+    tables = [one.stem for one in run.glob("*.parquet")]
+    assert len(tables) == 8
+    p = played()
+    real = write_run(
+        tmp_path / "x", p.config, p.sources._replace(synthetic=False), p.window, p.result, p.made, summary_of(p)
+    )
+    for folder, synthetic in ((run, True), (real, False)):
+        for name in tables:
+            assert read_rows(folder, name)["synthetic"].unique().to_list() == [synthetic], name
 
 
 def test_codes_are_written_in_words(run: Path) -> None:

@@ -34,7 +34,8 @@ def told(**changes: Any) -> dict[str, Any]:
     return {
         "seed": 7, "agents": {"hybrid": AGENT, "futures": AGENT}, "decisions": [decision], "truth": truth,
         "world": {"assets": 6, "days": 40, "warmup": "10 d", "documents": 1332, "end": "2025-01-25T00:00:00Z"},
-        "without_information": truth | {"net_usd": -24.79}, "replay": {"entries": 4, "net_usd": 2.19, "told": "equal"},
+        "without_information": truth | {"net_usd": -24.79},
+        "replay": {"what": "futures", "entries": 4, "net_usd": 2.19, "told": "equal"},
         "kill": {"told": "kill -9 of process 4242"}, "leak": {"told": "planted and caught"}, "next": ["confidence why"],
     } | changes  # fmt: skip
 
@@ -96,6 +97,13 @@ def test_what_is_missing_is_said() -> None:
     text = page(told(truth=truth, without_information=truth, decisions=[], agents=empty), [])
     for words in ("No case was decided", "insufficient", "Nothing was decided", "No equity was recorded", "None."):
         assert words in text
+
+
+def test_a_figure_of_another_feed_is_not_the_agents() -> None:
+    what = "a replay of futures, without the feed's faults"
+    text = page(told(replay={"what": what, "entries": 5, "net_usd": 1.26, "told": "not compared"}), [])
+    assert f"{what.replace(chr(39), '&#x27;')}, one draw each" in text
+    assert "futures, one draw each" not in text
 
 
 def test_a_curve_keeps_its_ends_and_stays_in_its_frame() -> None:

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, NamedTuple
 
 import typer
 
+from confidence_engine.cli.demo_page import SHOWN
 from confidence_engine.cli.show import Json, database, home, note
 from confidence_engine.domain.errors import ConfidenceError, RunError
 
@@ -31,11 +32,9 @@ if TYPE_CHECKING:
 __all__ = ["demo"]
 
 AGENTS: Final = ("hybrid", "futures")
-SHOWN: Final = "futures"
-"""The agent that is drawn, killed and set beside the truth."""
 LIVE_S = 20.0
 """Seconds that the world takes, from the first decision on, where the machine keeps up."""
-KILL_FROM, KILL_BY = 0.4, 0.6
+KILL_FROM, KILL_BY = 0.3, 0.8
 """Share of the decided time from which it is killed once a position is open, and by which it is in any case."""
 FURTHER = 2
 """Worlds of other seeds that are judged as well, for there to be cases enough."""
@@ -63,6 +62,7 @@ class _Stage(NamedTuple):
 
 def demo(
     ctx: typer.Context,
+    feed: Annotated[str, typer.Option(help="world: it shows nothing else.")] = "world",
     world: Annotated[
         Path | None, typer.Option(help="World file, as config/worlds/plain.toml; default: its own.")
     ] = None,
@@ -77,7 +77,10 @@ def demo(
     from confidence_engine.cli.demo_page import told_to_people
     from confidence_engine.cli.show import emit
     from confidence_engine.cli.warm import compile_kernel
+    from confidence_engine.domain.errors import UsageError
 
+    if feed != "world":
+        raise UsageError(f"--feed is world, not {feed!r}: the demo shows a simulated world; see `confidence paper`")
     began = time.monotonic()
     with stopped_like_by_hand():
         stage = _stage(ctx, world, seed, days, until)

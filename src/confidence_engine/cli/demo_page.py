@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import shutil
+import sys
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from confidence_engine.cli.show import grid
@@ -12,12 +15,13 @@ if TYPE_CHECKING:
     from confidence_engine.journal.reader import Place
     from confidence_engine.report.record import Record
 
-__all__ = ["REPORT", "Stage", "gathered", "told_to_people", "write_page"]
+__all__ = ["REPORT", "SHOWN", "Stage", "gathered", "told_to_people", "write_page"]
 
 REPORT: Final = "report.html"
 _NUMBERS: Final = ("gap", "trigger", "strength", "confidence", "quality", "conviction", "size_r")
 _HEADLINES: Final = 3
-_SHOWN: Final = "futures"
+SHOWN: Final = "futures"
+"""The agent that is drawn, killed and set beside the truth."""
 
 
 class Stage(Protocol):
@@ -45,7 +49,7 @@ def gathered(
     records = {name: _record(stage, name, own) for name in answers}
     agents = {name: _agent(answers[name], records[name]) for name in answers}
     truth, null = found["truth"], found["without_information"]
-    replay = _replayed(truth, agents[_SHOWN]["shadow"], own)
+    replay = _replayed(truth, agents[SHOWN]["shadow"], own)
     kill = kill | {"told": _resumed(stage, kill)}
     shape = own.file.shape
     told: dict[str, Any] = {
@@ -70,7 +74,7 @@ def _record(stage: Stage, name: str, own: Simulation) -> Record:
     from confidence_engine.report.record import record_of_run
 
     traded = own.sources.instruments
-    if name != _SHOWN:
+    if name != SHOWN:
         spot = {one.symbol: one for one in own.config.universe.instruments if not one.can_short}
         traded = tuple(spot[one.symbol] for one in traded)
     return record_of_run(stage.place(name), traded)
@@ -87,13 +91,15 @@ def _agent(answer: dict[str, Any], record: Record) -> dict[str, Any]:
 
 def _replayed(truth: Any, shadow: dict[str, Any], own: Simulation) -> dict[str, Any]:
     """Whether a replay of the world makes the very decisions of the paper run; a feed that misbehaves tells another."""
-    told: dict[str, Any] = {"entries": truth.entries, "net_usd": truth.net_usd}
+    told: dict[str, Any] = {"what": SHOWN, "entries": truth.entries, "net_usd": truth.net_usd}
     if own.file.faults is not None:
-        return told | {"equal": None, "told": "A replay sees the world without the faults of its feed: not compared."}
+        what = f"a replay of {SHOWN}, without the feed's faults"
+        said = f"{what[0].upper()}{what[1:]}, decides on another feed than the agent had: not compared."
+        return told | {"what": what, "equal": None, "told": said}
     equal = truth.decisions_hash == shadow["decisions_hash"]
     words = "the very decisions" if equal else "OTHER decisions than those"
     mine = truth.decisions_hash[:16]
-    said = f"A plain replay of the same world in another process made {words} of the {_SHOWN} agent: {mine}."
+    said = f"A plain replay of the same world in another process made {words} of the {SHOWN} agent: {mine}."
     return told | {"equal": equal, "decisions_hash": truth.decisions_hash, "told": said}
 
 
@@ -105,12 +111,12 @@ def _resumed(stage: Stage, kill: dict[str, Any]) -> str:
     from confidence_engine.journal.reader import Reader
 
     if not kill["done"]:
-        return f"The {_SHOWN} agent came to its end before it could be killed."
-    reader = Reader(stage.place(_SHOWN))
+        return f"The {SHOWN} agent came to its end before it could be killed."
+    reader = Reader(stage.place(SHOWN))
     try:
         record = next(reader.records(kinds.RESUMED, backwards=True, limit=1), None)
         held = ", ".join(kill["held"]) or "nothing"
-        told = f"kill -9 of the {_SHOWN} agent, process {kill['pid']}, at {kill['at']}, while it held {held}."
+        told = f"kill -9 of the {SHOWN} agent, process {kill['pid']}, at {kill['at']}, while it held {held}."
         if record is None:
             return told + " It had nothing on record yet and began anew."
         facts = msgspec.json.decode(record.payload or b"{}")
@@ -173,21 +179,33 @@ def _next(stage: Stage, decisions: list[dict[str, Any]]) -> list[str]:
     from confidence_engine.journal.database import bare_url
     from confidence_engine.wire import COMMANDS
 
-    at = f"confidence --home {stage.folder}"
+    program = _program()
+    at = f"{program} --home {quote(str(stage.folder))}"
     question = "SELECT agent_type, AVG(signal_quality), COUNT(*) FROM signal_logs GROUP BY agent_type;"
-    ask = f"psql {bare_url(stage.server)} -c" if stage.server else f"sqlite3 {stage.folder}/enhanced_trading.db"
+    tables = quote(f"{stage.folder}/enhanced_trading.db")
+    ask = f"psql {quote(bare_url(stage.server))} -c" if stage.server else f"sqlite3 {tables}"
     lines = ["# this record, to be asked and proved"]
     lines += [f"{at} why {decisions[0]['id']}"] if decisions else []
     lines += [f"{at} journal verify", f"{at} shadow --deep", f"{at} status", f'{ask} "{question}"']
     if "parity" in COMMANDS:
-        lines.append(f"{at} parity {_SHOWN}")
+        lines.append(f"{at} parity {SHOWN}")
     return [
         *lines,
         "# real data of yours",
-        "confidence import bars BTCUSDT-5m.parquet --symbol BTC/USDT --venue binance-perp --interval 5m",
-        "confidence import news headlines.csv",
-        "confidence paper config/futures.toml --feed store --speed 600",
+        f"{program} import bars BTCUSDT-5m.parquet --symbol BTC/USDT --venue binance-perp --interval 5m",
+        f"{program} import news headlines.csv",
+        f"{program} paper config/futures.toml --feed store --speed 600",
     ]
+
+
+def _program() -> str:
+    """What a shell starts this very program by: its name where that finds it, else the path it was started by."""
+    begun = Path(sys.argv[0])
+    if begun.stem != "confidence":  # as python -m confidence_engine
+        return f"{quote(sys.executable)} -m confidence_engine"
+    found = shutil.which("confidence")
+    same = found is not None and Path(found).resolve() == begun.resolve()
+    return "confidence" if same else quote(sys.argv[0])
 
 
 def write_page(stage: Stage, told: dict[str, Any]) -> None:
@@ -213,8 +231,7 @@ def told_to_people(told: dict[str, Any]) -> Any:
     header = ("agent", "equity, USD", "net P&L", "fees", "entries", "trades")
     parts: list[Any] = ["SIMULATED world: every figure below is about made-up prices and headlines",
                         grid(header, agents, title="two agents on paper")]  # fmt: skip
-    for one in told["decisions"]:
-        parts.append(_decision(one))
+    parts += [_decision(one) for one in told["decisions"]] or ["Nothing was decided.", ""]
     parts += [_calibration(told), *_ranks(told), ""]
     shadows = [
         (name, "equal" if one["shadow"]["equal"] else "DIFFERENT", f"{one['shadow']['events']:,}",
@@ -224,14 +241,7 @@ def told_to_people(told: dict[str, Any]) -> Any:
     parts.append(grid(("shadow of", "", "events", "decisions", "state"), shadows, title="proved by hash"))
     parts += ["killed: " + told["kill"]["told"], "replay: " + told["replay"]["told"], "leak: " + told["leak"]["told"]]
     parts += ["", f"the page: {told['report']}", "", *told["next"]]
-    return Group(*(_as_is(one) for one in parts))
-
-
-def _as_is(part: Any) -> Any:
-    """Words are words, whatever brackets stand in them."""
-    from rich.text import Text
-
-    return Text(part) if isinstance(part, str) else part
+    return Group(*parts)
 
 
 def _decision(one: dict[str, Any]) -> Any:
@@ -256,16 +266,13 @@ def _calibration(told: dict[str, Any]) -> Any:
 
 
 def _ranks(told: dict[str, Any]) -> list[str]:
-    def auc(one: dict[str, Any] | None) -> str:
-        if one is None or one["auc"]["value"] is None:
-            return "insufficient"
-        ci = one["auc"]["ci95"]
-        return f"{one['auc']['value']:.2f}" + ("" if ci is None else f" [{ci[0]:.2f}, {ci[1]:.2f}]")
+    from confidence_engine.report.page import auc_words
 
     truth, null, replay = told["truth"], told["without_information"], told["replay"]
     return [
-        f"ranking of cases (AUC, 0.5 is chance): confidence {auc(truth['confidence'])}, oracle A, who knows which "
-        f"stories are true, {auc(truth['oracle'])}; where stories are coins {auc(null['confidence'])}",
-        f"net P&L of {_SHOWN}: {replay['net_usd']:+,.2f} USD; same prices, stories that are coins: "
+        f"ranking of cases (AUC, 0.5 is chance): confidence {auc_words(truth['confidence'])}; oracle A, who knows "
+        f"which stories are true, {auc_words(truth['oracle'])}; confidence where stories are coins "
+        f"{auc_words(null['confidence'])}",
+        f"net P&L of {replay['what']}: {replay['net_usd']:+,.2f} USD; same prices, stories that are coins: "
         f"{null['net_usd']:+,.2f} USD. One draw each says little; neither is an edge.",
     ]

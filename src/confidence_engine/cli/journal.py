@@ -33,11 +33,18 @@ def verify_journals(ctx: typer.Context, agent: Agent = None, run: Run = None, as
     """Check that journals are what was committed, and where not; exit code 1 on any fault."""
     from confidence_engine.journal.verify import verify
 
-    checked, unchecked, _ = _each(ctx, agent, run, verify)
+    made: dict[str, bool | None] = {}
+
+    def look(place: Place) -> Findings:
+        found = verify(place)
+        made[found.folder] = _synthetic(place)
+        return found
+
+    checked, unchecked, _ = _each(ctx, agent, run, look)
     if not checked and not unchecked:
         raise DataMissing("none of these agents has a journal yet")
-    payload = {"journals": [_payload(one) for one in checked], "unchecked": unchecked}
-    emit(as_json, payload, lambda: _table(checked) if checked else None)
+    payload = {"journals": [_payload(one, made[one.folder]) for one in checked], "unchecked": unchecked}
+    emit(as_json, payload, lambda: _table(checked, made) if checked else None)
     for one in checked:
         for text in one.notes:
             note(f"{one.name}: {text}")
@@ -222,22 +229,39 @@ def _one(ctx: typer.Context, agent: str | None, run: str | None) -> Place:
     return place_of(folder, name, database(ctx) if run is None else None)
 
 
-def _payload(found: Findings) -> dict[str, Any]:
+def _synthetic(place: Place) -> bool | None:
+    """Whether its first record says that it is of a simulated world; None where it cannot be read any more."""
+    from confidence_engine.journal.reader import Reader
+
+    try:
+        reader = Reader(place)
+        try:
+            return reader.genesis().synthetic
+        finally:
+            reader.close()
+    except (DataMissing, JournalDamaged, OSError):  # what is wrong is among the findings
+        return None
+
+
+def _payload(found: Findings, synthetic: bool | None) -> dict[str, Any]:
     return {
-        "name": found.name, "folder": found.folder, "sound": found.sound, "journal": found.uuid, "head": found.head,
+        "name": found.name, "synthetic": synthetic, "folder": found.folder, "sound": found.sound,
+        "journal": found.uuid, "head": found.head,
         "blocks": found.blocks, "events": found.events, "records": found.records, "anchored": found.anchored,
         "faults": [one._asdict() for one in found.faults], "more_faults": found.more, "notes": found.notes,
         "bytes": found.read, "seconds": round(found.seconds, 3),
     }  # fmt: skip
 
 
-def _table(found: list[Findings]) -> Any:
+def _table(found: list[Findings], made: dict[str, bool | None]) -> Any:
     from rich.console import Group
 
-    head = ("journal", "blocks", "events", "records", "MB/s", "anchored to", "")
+    head = ("journal", "blocks", "events", "records", "MB/s", "anchored to", "", "of")
+    origins = {True: "SYNTHETIC", False: "recorded rows", None: "-"}
     rows = [
         (one.name, one.blocks, one.events, one.records, round(one.read / max(one.seconds, 1e-9) / 1e6),
-         one.anchored or None, "sound" if one.sound else _counted(len(one.faults) + one.more))
+         one.anchored or None, "sound" if one.sound else _counted(len(one.faults) + one.more),
+         origins[made[one.folder]])
         for one in found
     ]  # fmt: skip
     tables = [grid(head, rows)]

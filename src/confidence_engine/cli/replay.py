@@ -44,6 +44,9 @@ def replay(
     journal: Annotated[
         bool, typer.Option("--journal", help="Write the journal of the run into its folder too.")
     ] = False,
+    feed: Annotated[
+        str | None, typer.Option(help="store: recorded data; world: a simulated world; default: world with --world.")
+    ] = None,
     world: Annotated[
         Path | None,
         typer.Option(help="Not stored data but a simulated world, as config/worlds/plain.toml."),
@@ -57,6 +60,7 @@ def replay(
     from confidence_engine.feeds.store import Store
     from confidence_engine.report.artefacts import refuse_foreign
 
+    _refuse_feed(feed, world)
     where = home(ctx) / "runs" if out is None else out.resolve()
     if out is not None:
         refuse_foreign(where)
@@ -71,6 +75,18 @@ def replay(
         loaded, period, chosen = load(config), told_period(start, end), told_symbols(symbols)
         folder, summary = run_once(loaded, Store(home(ctx)), period[0], period[1], chosen, *placed)
     emit(as_json, summary | {"run": folder.name, "folder": folder}, lambda: summary_table(summary, folder))
+
+
+def _refuse_feed(feed: str | None, world: Path | None) -> None:
+    """Raises UsageError for a feed that is none, and for one that does not go with the world."""
+    from confidence_engine.domain.errors import UsageError
+
+    if feed not in (None, "store", "world"):
+        raise UsageError(f"--feed is store or world, not {feed!r}")
+    if feed == "store" and world is not None:
+        raise UsageError("--feed store has no --world; leave one of them out")
+    if feed == "world" and world is None:
+        raise UsageError("--feed world wants --world FILE, as config/worlds/plain.toml")
 
 
 def _in_world(

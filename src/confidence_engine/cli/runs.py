@@ -53,6 +53,7 @@ def diff(
     payload = {
         "left": a.name,
         "right": b.name,
+        "synthetic": one.get("synthetic", False),
         "same_decisions": first is None,
         "figures": [dict(zip(("key", "left", "right"), row, strict=True)) for row in figures],
         "params": [dict(zip(("key", "left", "right"), row, strict=True)) for row in params],
@@ -62,7 +63,8 @@ def diff(
     def table() -> Any:
         from rich.console import Group
 
-        parts: list[Any] = [] if figures else ["same figures"]
+        parts: list[Any] = ["SYNTHETIC: both runs are of simulated worlds"] if payload["synthetic"] else []
+        parts += [] if figures else ["same figures"]
         if figures:
             parts.append(grid(("figure", a.name, b.name), [[_short(x) for x in row] for row in figures]))
         if params:
@@ -79,7 +81,10 @@ def trades(
     out: Annotated[Path | None, typer.Option(help="CSV file; default: standard output.")] = None,
     as_json: Json = False,
 ) -> None:
-    """Write the trades of a replay as CSV: times in ISO 8601 UTC, prices in quote, amounts in USD."""
+    """Write the trades of a replay as CSV: times in ISO 8601 UTC, prices in quote, amounts in USD.
+
+    Every row says whether it is synthetic: the file leaves the home that knows.
+    """
     import polars as pl
 
     from confidence_engine.domain.errors import UsageError
@@ -89,16 +94,19 @@ def trades(
 
     if out is not None and out.is_dir():
         raise UsageError(f"--out {out} is a folder; name a file in it, as {out / 'trades.csv'}")
-    folder, _ = find_run(home(ctx), run)
-    frame = read_rows(folder, "trades").drop("asset")
+    folder, summary = find_run(home(ctx), run)
+    synthetic = bool(summary.get("synthetic", False))
+    frame = read_rows(folder, "trades").drop("asset").with_columns(pl.lit(synthetic).alias("synthetic"))
     for name in ("entry", "exit"):
         stamps = [format_time(ns) for ns in frame[f"{name}_ns"].to_list()]
         frame = frame.replace_column(frame.columns.index(f"{name}_ns"), pl.Series(f"{name}_at", stamps, pl.String))
     if out is not None:
         replace_file(out, lambda file: file.write(frame.write_csv().encode()))
-        note(f"{len(frame)} trades of {folder.name} written to {out}")
+        note(f"{len(frame)} {'SYNTHETIC ' if synthetic else ''}trades of {folder.name} written to {out}")
+    elif synthetic:
+        note(f"SYNTHETIC: {folder.name} is of a simulated world")
     if as_json:
-        emit(True, {"run": folder.name, "trades": frame.to_dicts()}, lambda: None)
+        emit(True, {"run": folder.name, "synthetic": synthetic, "trades": frame.to_dicts()}, lambda: None)
     elif out is None:
         sys.stdout.write(frame.write_csv())
 
@@ -117,7 +125,7 @@ def _first_difference(a: Path, b: Path) -> dict[str, Any] | None:
     from confidence_engine.domain.units import format_time
     from confidence_engine.report.artefacts import read_rows
 
-    one, two = (read_rows(folder, "decisions") for folder in (a, b))
+    one, two = (read_rows(folder, "decisions").drop("synthetic", strict=False) for folder in (a, b))  # said before
     for k, (x, y) in enumerate(zip(one.iter_rows(named=True), two.iter_rows(named=True), strict=False)):
         fields = [name for name in x if x[name] != y.get(name) and not (x[name] != x[name] and y[name] != y[name])]
         if fields:

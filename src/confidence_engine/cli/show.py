@@ -76,7 +76,8 @@ def emit(as_json: bool, payload: dict[str, Any], table: Callable[[], RenderableT
         from rich.console import Console
 
         width = None if sys.stdout.isatty() else _PIPE_WIDTH
-        Console(width=width, highlight=False).print(drawn)
+        # Words are words: "[text] min_certainty" is a key of a config and no style.
+        Console(width=width, highlight=False, markup=False, emoji=False).print(drawn)
 
 
 def grid(header: Sequence[str], rows: Iterable[Sequence[object]], title: str = "") -> Table:
@@ -134,7 +135,7 @@ def progress() -> Progress:
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     return Progress(*columns, console=Console(stderr=True))
 
 

@@ -58,7 +58,7 @@ def watcher(agent: Agent, speed: float, plain: bool) -> Iterator[Looker]:
     if not plain:
         from rich.console import Console
 
-        console = Console(stderr=True, highlight=False)
+        console = Console(stderr=True, highlight=False, markup=False, emoji=False)
         if console.is_terminal and not console.is_dumb_terminal:
             with View(agent, speed, console) as seen:
                 yield seen

@@ -6,8 +6,9 @@
     [stories]  what is printed about it, and how well
     [faults]   how the feed of a paper run misbehaves; a replay sees the world as the store keeps it
 
-Every key may be left out; `inherits = "other.toml"` works as in an agent's file. Whatever is refused, is refused with
-the file, the line and the key.
+Every key may be left out and has then its default; two defaults are the file's own: its words are apart from those of
+the readers, and a short world warms up for a third of its days. `inherits = "other.toml"` works as in an agent's file.
+Whatever is refused, is refused with the file, the line and the key.
 """
 
 from __future__ import annotations
@@ -72,7 +73,8 @@ class WorldFile(NamedTuple):
 def load_world(path: Path, start_ns: int | None = None) -> WorldFile:
     """Read and check a world file; `start_ns` comes before the file's own start.
 
-    Without a `warmup` of its own a short world warms up for a third of its days. Raises ConfigError.
+    Without a `warmup` of its own a short world warms up for a third of its days, without a `wording` its words are
+    apart. Raises ConfigError.
     """
     leaves = read_sheet(path)
     declared = {name: _declared(target) for name, target in SECTIONS.items()}
@@ -85,9 +87,12 @@ def load_world(path: Path, start_ns: int | None = None) -> WorldFile:
     if ("world", "warmup") not in leaves:
         shape = shape._replace(warmup_ns=min(_WARMUP_NS, shape.days // 3 * DAY_NS))
         built["world"] = shape
+    if ("stories", "wording") not in leaves:  # words that no reader was made with: an answer they cannot know
+        built["stories"] = built["stories"]._replace(wording="apart")
     params = Params(built["market"], built["events"], built["stories"])
-    for section, key, why in faults(shape, params):
-        raise ConfigError(f"{_place(leaves, path, section, key)}: [{section}] {key}: {why}")
+    for fault in faults(shape, params):  # the first of its keys that the file has: defaults are sound
+        section, key = next((one for one in fault.spots if one in leaves), fault.spots[0])
+        raise ConfigError(f"{_place(leaves, path, section, key)}: [{section}] {key}: {fault.why}")
     begins = _start(leaves, path, shape.start) if start_ns is None else start_ns
     return WorldFile(path, shape, params, begins, built)
 
@@ -109,10 +114,8 @@ def _declared(target: str) -> Any:
 
 
 def _place(leaves: Mapping[Spot, Leaf], path: Path, section: str, key: str) -> str:
-    """File and line of a key, else of its section's first key, else the file."""
+    """File and line of a key, else the file."""
     leaf = leaves.get((section, key))
-    if leaf is None:
-        leaf = next((one for spot, one in leaves.items() if spot[0] == section), None)
     return str(path) if leaf is None else leaf.at
 
 

@@ -16,6 +16,7 @@ from confidence_engine.config import Config, recorded
 from confidence_engine.domain.errors import DataMissing, JournalDamaged, UsageError
 from confidence_engine.domain.instrument import Instrument
 from confidence_engine.domain.ports import Reader as TextReader
+from confidence_engine.domain.units import format_time
 from confidence_engine.drivers.agent import Agent, Cast, go_on, start
 from confidence_engine.drivers.epochs import Epoch, last_epoch
 from confidence_engine.drivers.feed import PacedFeed, deliveries
@@ -66,7 +67,7 @@ def agent_of(place: Place, config: Config, heard: Heard, reader: TextReader) -> 
     if held is None:
         return start(place, _cast(config, heard, reader, heard.sources.instruments), feed=heard.told, **options)
     if held.feed != dict(heard.told):
-        raise UsageError(f"{place.folder} heard {_words(held.feed)}, and this is {_words(heard.told)}; "
+        raise UsageError(f"{place.folder} heard another feed: {_words(held.feed, heard.told)}; "
                          "use another --home, or the feed that it had")  # fmt: skip
     mine = held.program == program()
     before = recorded(held.params["config"], held.params["hash"] if mine else None, place.folder)
@@ -91,8 +92,23 @@ def _cast(config: Config, heard: Heard, reader: TextReader, instruments: tuple[I
     return Cast(config, instruments, reader, heard.window, heard.sources.sessions, heard.sources.synthetic)
 
 
-def _words(feed: Mapping[str, Any]) -> str:
-    return ", ".join(f"{name} {value}" for name, value in sorted(feed.items())) or "no feed that is known"
+def _words(had: Mapping[str, Any], now: Mapping[str, Any]) -> str:
+    """What of a feed is another now, key by key: that it had, and that it has."""
+    if had.get("feed") != now.get("feed"):
+        return f"{had.get('feed', 'none that is known')}, and this is {now.get('feed')}"
+    one, two = dict(_leaves(had)), dict(_leaves(now))
+    keys = [key for key in sorted({*one, *two}) if one.get(key) != two.get(key)]
+    return ", ".join(f"{key} was {one.get(key, 'not said')} and is {two.get(key, 'not said')}" for key in keys)
+
+
+def _leaves(feed: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, str]]:
+    """(dotted key, value) of all that is told of a feed; a time in ns as a time."""
+    for name, value in feed.items():
+        key = f"{above}.{name}" if above else name
+        if isinstance(value, Mapping):
+            yield from _leaves(value, key)
+        else:
+            yield key.removesuffix("_ns"), format_time(value) if name.endswith("_ns") else str(value)
 
 
 def feed_of(config: Config, heard: Heard, after_ns: int) -> Iterator[Moment]:

@@ -38,6 +38,8 @@ LEAST_BARS: Final = 3
 RUNS: Final = ("replay", "paper", "live")
 """What a driver may gather for."""
 
+_NEVER_NS: Final = 1 << 62
+"""An end this late is no end."""
 _NONE: Final[Mapping[str, Any]] = MappingProxyType({})
 
 
@@ -254,14 +256,20 @@ def _scores(
 
 
 def _nothing(config: Config, wanted: Sequence[Instrument], start_ns: int, end_ns: int) -> str:
-    symbols = ", ".join(one.symbol for one in wanted)
+    symbols, interval = ", ".join(one.symbol for one in wanted), format_interval(config.agent.interval_ns)
     if end_ns - start_ns < config.agent.interval_ns:
-        return (
-            f"between {format_time(max(start_ns, parse_time('0001-01-01')))} and {format_time(end_ns)} there is no "
-            f"whole bar: the period is shorter than one {format_interval(config.agent.interval_ns)} bar"
-        )
+        where = f"{_within(start_ns, end_ns)} there is".lstrip()
+        return f"{where} no whole bar: the period is shorter than one {interval} bar"
     return (
-        f"no {format_interval(config.agent.interval_ns)} bars of {symbols} at {config.agent.venue} are stored "
-        f"between {format_time(max(start_ns, parse_time('0001-01-01')))} and {format_time(end_ns)}; "
+        f"no {interval} bars of {symbols} at {config.agent.venue} are stored{_within(start_ns, end_ns)}; "
         "see `confidence data list`, and `confidence import bars`"
     )
+
+
+def _within(start_ns: int, end_ns: int) -> str:
+    """The period in words; an end that nobody asked for is not named."""
+    since = format_time(max(start_ns, parse_time("0001-01-01"))) if start_ns != 0 else ""
+    until = format_time(end_ns) if end_ns < _NEVER_NS else ""
+    if since and until:
+        return f" between {since} and {until}"
+    return f" after {since}" if since else f" before {until}" if until else ""

@@ -1,8 +1,8 @@
 """A run on disk: one folder, written whole beside its place and then put there, or not at all.
 
-decisions, fills (with funding), orders, marks, equity, trades, outcomes and lessons as Parquet, the
-summary and the resolved config as JSON, one chart. The folder's name is made of what the run
-was: agent, period and a hash over parameters, data and code, so that the same run is the same folder.
+decisions, fills (with funding), orders, marks, equity, trades, outcomes and lessons as Parquet, each row of which says
+whether it is `synthetic`, the summary and the resolved config as JSON, one chart. The folder's name is made of what
+the run was: agent, period and a hash over parameters, data and code, so that the same run is the same folder.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ __all__ = [
 
 SUMMARY: Final = "summary.json"
 _CONFIG: Final = "config.json"
-ARTEFACTS: Final = 2
+ARTEFACTS: Final = 3
 """Version of what a run's folder holds, in its summary: one more when a column comes or changes its meaning."""
 _TABLES: Final = ("decisions", "fills", "orders", "marks", "equity", "trades", "outcomes", "lessons")
 JOURNAL: Final = ("journal", "anchor.json")
@@ -96,7 +96,7 @@ def write_run(
         _sweep(folder.parent)
         part = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", suffix=_PART, dir=folder.parent))
         try:
-            _tables(part, sources.instruments, result, made)
+            _tables(part, sources.instruments, result, made, sources.synthetic)
             chart(_picture(config, sources, window, result, made, summary), part / "chart.png")
             (part / _CONFIG).write_bytes(msgspec.json.format(msgspec.json.encode(config.tree()), indent=2))
             text = json.dumps(_finite(summary | {"run": folder.name, "artefacts": ARTEFACTS}), indent=2, default=_plain)
@@ -174,26 +174,33 @@ def refuse_foreign(folder: Path) -> None:
         raise UsageError(f"{folder} holds {strange[0]!r}, which is no part of a run; name a new folder")
 
 
-def _tables(part: Path, instruments: tuple[Instrument, ...], result: Result, made: Figures) -> None:
-    symbols = [one.symbol for one in instruments]
-    decisions = _frame(result.decisions, symbols).with_columns(
-        pl.Series("refused", [" ".join(gate_names(bits)) for bits in result.decisions["gates"].tolist()], pl.String),
-        pl.Series("volatility", [VOLATILITY_WORDS[k] for k in (result.decisions["regime"] & 7).tolist()], pl.String),
-        pl.Series("trend", [TREND_WORDS[k] for k in (result.decisions["regime"] >> 3 & 3).tolist()], pl.String),
-    )
-    decisions.write_parquet(part / "decisions.parquet")
-    entries = _frame(result.entries, symbols).with_columns(_named("kind", KIND_NAMES), _named("why", EXIT_NAMES))
-    entries.write_parquet(part / "fills.parquet")
-    orders = _frame(result.intents, symbols).with_columns(
-        _named("action", INTENT_NAMES), _named("kind", ORDER_NAMES), _named("why", EXIT_NAMES)
-    )
-    orders.write_parquet(part / "orders.parquet")
-    _frame(result.marks, symbols).write_parquet(part / "marks.parquet")
-    _frame(result.equities, symbols).write_parquet(part / "equity.parquet")
-    _frame(made.trades, symbols).with_columns(_named("why", EXIT_NAMES)).write_parquet(part / "trades.parquet")
-    _frame(made.labelled, symbols).write_parquet(part / "outcomes.parquet")
-    lessons = _frame(result.lessons, symbols).with_columns(_named("kind", LESSON_NAMES), _named("why", EXIT_NAMES))
-    lessons.write_parquet(part / "lessons.parquet")
+def _tables(
+    part: Path, instruments: tuple[Instrument, ...], result: Result, made: Figures, synthetic: bool
+) -> None:  # fmt: skip
+    symbols, left_by = [one.symbol for one in instruments], _named("why", EXIT_NAMES)
+    frames = {
+        "decisions": _frame(result.decisions, symbols).with_columns(_judged(result.decisions)),
+        "fills": _frame(result.entries, symbols).with_columns(_named("kind", KIND_NAMES), left_by),
+        "orders": _frame(result.intents, symbols).with_columns(
+            _named("action", INTENT_NAMES), _named("kind", ORDER_NAMES), left_by
+        ),
+        "marks": _frame(result.marks, symbols),
+        "equity": _frame(result.equities, symbols),
+        "trades": _frame(made.trades, symbols).with_columns(left_by),
+        "outcomes": _frame(made.labelled, symbols),
+        "lessons": _frame(result.lessons, symbols).with_columns(_named("kind", LESSON_NAMES), left_by),
+    }  # fmt: skip
+    for name in _TABLES:
+        frames[name].with_columns(pl.lit(synthetic).alias("synthetic")).write_parquet(part / f"{name}.parquet")
+
+
+def _judged(decisions: np.ndarray) -> list[pl.Series]:
+    """Gates and regimes in words."""
+    return [
+        pl.Series("refused", [" ".join(gate_names(bits)) for bits in decisions["gates"].tolist()], pl.String),
+        pl.Series("volatility", [VOLATILITY_WORDS[k] for k in (decisions["regime"] & 7).tolist()], pl.String),
+        pl.Series("trend", [TREND_WORDS[k] for k in (decisions["regime"] >> 3 & 3).tolist()], pl.String),
+    ]
 
 
 def _frame(rows: np.ndarray, symbols: list[str]) -> pl.DataFrame:

@@ -14,7 +14,7 @@ import numpy as np
 
 from confidence_engine.domain.units import format_time
 
-__all__ = ["Curve", "curves_svg", "page"]
+__all__ = ["Curve", "auc_words", "curves_svg", "page"]
 
 Curve = tuple[str, np.ndarray, np.ndarray]
 """(name, times in ns, values)."""
@@ -175,9 +175,9 @@ def _truth(told: Mapping[str, Any]) -> str:
     header = ("confidence", "cases", "claimed, mean", "oracle A, mean", "came true", "95 % interval")
     few = "" if rows else "<p>No case was decided in this world.</p>"
     ranked = [
-        ("the engine's confidence", _auc(truth["confidence"])),
-        ("oracle A, who knows which stories are true", _auc(truth["oracle"])),
-        ("the engine's confidence where stories are coins", _auc(null["confidence"])),
+        ("the engine's confidence", auc_words(truth["confidence"])),
+        ("oracle A, who knows which stories are true", auc_words(truth["oracle"])),
+        ("the engine's confidence where stories are coins", auc_words(null["confidence"])),
     ]
     money = [
         ("stories that look at events", told["replay"]["entries"], f"{told['replay']['net_usd']:+,.2f}"),
@@ -192,7 +192,7 @@ def _truth(told: Mapping[str, Any]) -> str:
         "<h3>Does it rank cases?</h3><p class='soft'>AUC: 0.5 is chance, 1 is perfect.</p>"
         f"{_table(('who ranks', 'AUC, 95 % interval'), ranked, numbers=False)}"
         "<h3>Does it live on the stories?</h3>"
-        f"{_table(('futures agent, one draw each', 'entries', 'net P&L, USD'), money)}"
+        f"{_table((told['replay']['what'] + ', one draw each', 'entries', 'net P&L, USD'), money)}"
         "<p class='soft'>One draw says little: the difference of two such figures is no result.</p>"
     )
 
@@ -201,7 +201,8 @@ def _worlds(n: int) -> str:
     return "this world alone" if n == 1 else f"{n} worlds: this one, and further ones of other seeds"
 
 
-def _auc(one: Mapping[str, Any] | None) -> str:
+def auc_words(one: Mapping[str, Any] | None) -> str:
+    """How well cases are ranked, with the 95 % interval and how many they are; "insufficient" is an answer."""
     if one is None or one["auc"]["value"] is None:
         return "insufficient"
     value, ci = one["auc"]["value"], one["auc"]["ci95"]

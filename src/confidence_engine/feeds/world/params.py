@@ -19,6 +19,7 @@ __all__ = [
     "MOST_STORIES",
     "WORDINGS",
     "Events",
+    "Fault",
     "Market",
     "Params",
     "Shape",
@@ -107,27 +108,55 @@ class Params(NamedTuple):
     stories: Stories = Stories()
 
 
-def faults(shape: Shape, p: Params) -> list[tuple[str, str, str]]:
-    """(section, key, why) of what one key cannot know of another; empty where a world can be made."""
+class Fault(NamedTuple):
+    """Keys that contradict each other as (section, key), those first that say most, and why they cannot be."""
+
+    spots: tuple[tuple[str, str], ...]
+    why: str
+
+
+def faults(shape: Shape, p: Params) -> list[Fault]:
+    """What one key cannot know of another; empty where a world can be made."""
+    return [*_of_size(shape, p), *_of_prices(shape, p)]
+
+
+def _of_size(shape: Shape, p: Params) -> list[Fault]:
+    """Too few bars, or too many."""
     found = []
     if DAY_NS % shape.interval_ns:
-        found.append(("world", "interval", "must divide a day: a world has whole bars in whole days"))
+        found.append(Fault(_at("world", "interval"), "must divide a day: a world has whole bars in whole days"))
     if shape.warmup_ns + LEAST_BARS * shape.interval_ns > shape.days * DAY_NS:
-        found.append(("world", "warmup", f"leaves fewer than {LEAST_BARS} bars to decide of {shape.days} days"))
+        why = f"leaves fewer than {LEAST_BARS} bars to decide of {shape.days} days"
+        found.append(Fault(_at("world", "warmup", "days", "interval"), why))
     if shape.assets * shape.days * (DAY_NS / shape.interval_ns) > MOST_BARS:
-        found.append(("world", "days", f"more than {MOST_BARS:,} bars in all"))
-    rate = p.events.events_a_day + p.events.rumours_a_day + p.events.hype_a_day + p.stories.empty_a_day
-    if shape.assets * shape.days * rate > MOST_STORIES:
-        found.append(("events", "events_a_day", f"more than {MOST_STORIES:,} stories in all"))
-    if not p.market.regimes:
-        found.append(("market", "regimes", "wanted at least one factor"))
-    elif p.market.daily_vol * max(p.market.regimes) * math.sqrt(shape.days) > _WIDEST:
-        found.append(("market", "daily_vol", "so large that prices would leave every range within the world"))
-    if p.market.common_share + p.market.sector_share > 1.0:
-        found.append(("market", "sector_share", "more than common_share leaves"))
-    loudest = p.events.impact * math.exp(0.5 * p.events.impact_spread**2) * max(1.0, p.events.at_once)
-    if loudest * math.sqrt(max(p.events.events_a_day * shape.days, 1.0)) > _WIDEST:
-        found.append(("events", "impact", "so large that prices would leave every range within the world"))
-    if p.market.jump_size * math.sqrt(max(p.market.jumps_a_day * shape.days, 1.0)) > _WIDEST:
-        found.append(("market", "jump_size", "so large that prices would leave every range within the world"))
+        found.append(Fault(_at("world", "days", "assets", "interval"), f"more than {MOST_BARS:,} bars in all"))
+    rates = {("events", key): float(getattr(p.events, key)) for key in ("events_a_day", "rumours_a_day", "hype_a_day")}
+    rates[("stories", "empty_a_day")] = p.stories.empty_a_day
+    if shape.assets * shape.days * sum(rates.values()) > MOST_STORIES:
+        largest, *others = sorted(rates, key=lambda spot: -rates[spot])
+        spots = (largest, *_at("world", "days", "assets"), *others)
+        found.append(Fault(spots, f"more than {MOST_STORIES:,} stories in all"))
     return found
+
+
+def _of_prices(shape: Shape, p: Params) -> list[Fault]:
+    """Prices that no number holds."""
+    found, wide = [], "so large that prices would leave every range within the world"
+    days, length = shape.days, ("world", "days")
+    if not p.market.regimes:
+        found.append(Fault(_at("market", "regimes"), "wanted at least one factor"))
+    elif p.market.daily_vol * max(p.market.regimes) * math.sqrt(days) > _WIDEST:
+        found.append(Fault((*_at("market", "daily_vol", "regimes"), length), wide))
+    if p.market.common_share + p.market.sector_share > 1.0:
+        found.append(Fault(_at("market", "sector_share", "common_share"), "more than common_share leaves"))
+    loudest = p.events.impact * math.exp(0.5 * p.events.impact_spread**2) * max(1.0, p.events.at_once)
+    if loudest * math.sqrt(max(p.events.events_a_day * days, 1.0)) > _WIDEST:
+        spots = _at("events", "impact", "at_once", "impact_spread", "events_a_day")
+        found.append(Fault((*spots, length), wide))
+    if p.market.jump_size * math.sqrt(max(p.market.jumps_a_day * days, 1.0)) > _WIDEST:
+        found.append(Fault((*_at("market", "jump_size", "jumps_a_day"), length), wide))
+    return found
+
+
+def _at(section: str, *keys: str) -> tuple[tuple[str, str], ...]:
+    return tuple((section, key) for key in keys)
