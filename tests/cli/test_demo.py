@@ -197,6 +197,13 @@ def test_they_begin_with_what_starts_this_program(
     assert demo_page._next(stage, [])[1].startswith(f"{shlex.quote(sys.executable)} -m confidence_engine --home ")
 
 
+def test_a_command_is_one_line_however_long(shown: Shown, capsys: pytest.CaptureFixture[str]) -> None:
+    long = f"confidence --home {'far/' * 60} why futures:1"
+    emit(False, {}, lambda: demo_page.told_to_people(shown.told | {"next": [long], "report": "deep/" * 50}))
+    lines = [line.rstrip() for line in capsys.readouterr().out.splitlines()]
+    assert {long, f"the page: {'deep/' * 50}"} <= set(lines)
+
+
 def said(told: dict[str, Any], capsys: pytest.CaptureFixture[str]) -> str:
     """The page of text, as one line."""
     emit(False, told, lambda: demo_page.told_to_people(told))

@@ -222,6 +222,7 @@ def write_page(stage: Stage, told: dict[str, Any]) -> None:
 def told_to_people(told: dict[str, Any]) -> Any:
     """The page of text."""
     from rich.console import Group
+    from rich.text import Text
 
     agents = [
         (name, f"{one['equity']:,.2f}", f"{one['net_usd']:+,.2f}", f"{one['fees_usd']:,.2f}", one["entries"],
@@ -240,8 +241,8 @@ def told_to_people(told: dict[str, Any]) -> Any:
     ]  # fmt: skip
     parts.append(grid(("shadow of", "", "events", "decisions", "state"), shadows, title="proved by hash"))
     parts += ["killed: " + told["kill"]["told"], "replay: " + told["replay"]["told"], "leak: " + told["leak"]["told"]]
-    parts += ["", f"the page: {told['report']}", "", *told["next"]]
-    return Group(*parts)
+    whole = ["", f"the page: {told['report']}", "", *told["next"]]  # a path or command broken into lines is none
+    return Group(*parts, *(Text(line, no_wrap=True, overflow="ignore") for line in whole))
 
 
 def _decision(one: dict[str, Any]) -> Any:

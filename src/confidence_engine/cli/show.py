@@ -77,7 +77,7 @@ def emit(as_json: bool, payload: dict[str, Any], table: Callable[[], RenderableT
 
         width = None if sys.stdout.isatty() else _PIPE_WIDTH
         # Words are words: "[text] min_certainty" is a key of a config and no style.
-        Console(width=width, highlight=False, markup=False, emoji=False).print(drawn)
+        Console(width=width, highlight=False, markup=False, emoji=False).print(drawn, crop=False)
 
 
 def grid(header: Sequence[str], rows: Iterable[Sequence[object]], title: str = "") -> Table:
