@@ -1,7 +1,7 @@
 """A new epoch: other parameters, other instruments or another program, with all that is held kept.
 
 The beliefs are learnt anew from what the agent itself heard during the warm-up window, as far as its journal still has
-it, as BACKFILL, on which nothing is decided; an asset that it did not trade before is taught by the rows of the feed,
+it, as BACKFILL, on which nothing is decided; of the time before an asset came in it is taught by the rows of the feed,
 and by what the journaled documents said of it. Then the facts are carried over, and the state is sealed: with it the
 epoch begins. Numbers that a config gives (underlyings, calendars) are those of the epoch that an event was heard in.
 """
@@ -9,7 +9,7 @@ epoch begins. Numbers that a config gives (underlyings, calendars) are those of 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -89,55 +89,70 @@ def renewed(agent: Agent, cast: Cast, sources: Sources, feed: Mapping[str, Any])
 
 def _learn(new: Agent, old: Agent, sources: Sources) -> None:
     """Step the events of the warm-up window without deciding; nothing of it is written, as nothing of it is new."""
-    events = [_heard(old, new.cast, new.cast.window)]
-    for piece in (*_stories(old, new.cast, new.cast.window), *_rows_of_added(new, old, sources)):
-        part, streams = new.intake.numbered(piece)
-        events.append(part)
-        for number, name in streams:
-            told = {"id": number, "name": name}
-            new.journal.put(kinds.STREAM, new.journal.next_event - 1, max(old.now_ns, 0), payload=told)
+    reader, now_ns = Reader(old.journal.place, old.journal.disk), max(old.now_ns, 0)
+    try:
+        epochs = epochs_of(reader)
+        events = [_heard(reader, epochs, new.cast)]
+        for piece in (*_stories(reader, epochs, new.cast, now_ns), *_rows_from_before(new, epochs, sources, now_ns)):
+            part, streams = new.intake.numbered(piece)
+            events.append(part)
+            for number, name in streams:
+                told = {"id": number, "name": name}
+                new.journal.put(kinds.STREAM, new.journal.next_event - 1, now_ns, payload=told)
+    finally:
+        reader.close()
+    for one in new.cast.instruments[len(old.cast.instruments) :]:
+        if one.key in sources.bars:
+            rows = sources.bars[one.key]
+            new.intake.prime(one.key, rows[rows["close_ns"] + new.cast.config.timing.bar_latency_ns <= now_ns])
     both = merge(events)
     both["marks"] |= np.uint16(BACKFILL)
     new.learn(both)
 
 
-def _rows_of_added(new: Agent, old: Agent, sources: Sources) -> Iterator[Piece]:
-    """What the feed has of the window about instruments that were not traded before, and about their markets."""
-    clock, step, now_ns = new.cast.config.timing, new.cast.config.agent.interval_ns, old.now_ns
-    taught = Window(new.cast.window.load_ns, now_ns, now_ns + 1)
-    before = len(old.cast.instruments)
+def _joined(epochs: Sequence[Epoch], names: Callable[[Epoch], Iterable[str]]) -> dict[str, int]:
+    """When each of the names came in; what it was before is not among the events of the journal. 0: with the first."""
+    found: dict[str, int] = {}
+    for k, epoch in enumerate(epochs):
+        for name in names(epoch):
+            found.setdefault(name, epoch.window.start_ns if k > 0 else 0)
+    return found
+
+
+def _rows_from_before(new: Agent, epochs: Sequence[Epoch], sources: Sources, now_ns: int) -> Iterator[Piece]:
+    """What the feed has of the window about instruments and calendars from before they came in."""
+    clock, step, load_ns = new.cast.config.timing, new.cast.config.agent.interval_ns, new.cast.window.load_ns
+    held = _joined(epochs, lambda epoch: calendars_of(epoch.instruments))
     for k, name in enumerate(calendars_of(new.cast.instruments), 1):
-        if name not in calendars_of(old.cast.instruments):
-            yield session_piece(sources.sessions[name], name, k, taught)
-    for k, one in enumerate(new.cast.instruments[before:], before):
-        if one.key not in sources.bars:
+        until_ns = held.get(name, now_ns)
+        if until_ns > load_ns:
+            yield session_piece(sources.sessions[name], name, k, Window(load_ns, until_ns, until_ns + 1))
+    held = _joined(epochs, lambda epoch: [one.key for one in epoch.instruments])
+    for k, one in enumerate(new.cast.instruments):
+        until_ns = held.get(one.key, now_ns)
+        if until_ns <= load_ns or one.key not in sources.bars:
             continue
-        rows = sources.bars[one.key]
-        new.intake.prime(one.key, rows[rows["close_ns"] + clock.bar_latency_ns <= now_ns])
-        yield bar_piece(rows, k, one.venue, step, clock.bar_latency_ns, taught)
+        taught = Window(load_ns, until_ns, until_ns + 1)
+        yield bar_piece(sources.bars[one.key], k, one.venue, step, clock.bar_latency_ns, taught)
         if one.key in sources.corporate:
             yield corporate_piece(sources.corporate[one.key], k, one.venue, sources.sessions[one.calendar], taught)
         if one.key in sources.funding:
             yield funding_piece(sources.funding[one.key], k, one.venue, clock.funding_latency_ns, taught)
 
 
-def _stories(old: Agent, cast: Cast, window: Window) -> Iterator[Piece]:
+def _stories(reader: Reader, epochs: Sequence[Epoch], cast: Cast, now_ns: int) -> Iterator[Piece]:
     """What documents of the window said of what was not traded then: no event was made of it, but it is on record."""
-    before = told_about(old.cast.instruments, old.cast.config.universe.underlyings)
+    held, load_ns = _joined(epochs, lambda epoch: epoch.params["told"]), cast.window.load_ns
     names = told_about(cast.instruments, cast.config.universe.underlyings)
-    fresh = {name: k for k, name in enumerate(names) if name not in before}
+    fresh = {name: (k, held.get(name, now_ns)) for k, name in enumerate(names) if held.get(name, now_ns) > load_ns}
     told: dict[str, list[tuple[float, ...]]] = defaultdict(list)
-    reader = Reader(old.journal.place, old.journal.disk)
-    try:
-        first = _since(reader, window.load_ns)[1] if fresh else 0
-        for record in reader.records(kinds.DOCUMENT, first=first) if fresh else ():
-            payload = msgspec.json.decode(record.payload or b"")
-            for said in payload["heard"] if record.ts_ns >= window.load_ns else ():
-                if said["underlying"] in fresh:
-                    at = payload["document"]["published_ns"], record.ts_ns, fresh[said["underlying"]]
-                    told[said.get("house", UNKNOWN_PUBLISHER)].append((*at, *(said[name] for name in _READING)))
-    finally:
-        reader.close()
+    for record in reader.records(kinds.DOCUMENT, first=_since(reader, load_ns)[1]) if fresh else ():
+        payload = msgspec.json.decode(record.payload or b"")
+        for said in payload["heard"] if record.ts_ns >= load_ns else ():
+            number, until_ns = fresh.get(said["underlying"], (0, -1))
+            if record.ts_ns <= until_ns:
+                at = payload["document"]["published_ns"], record.ts_ns, number
+                told[said.get("house", UNKNOWN_PUBLISHER)].append((*at, *(said[name] for name in _READING)))
     for house, rows in sorted(told.items()):
         published, known, about, *reading = zip(*rows, strict=True)
         times = np.array(published, np.int64), np.array(known, np.int64)
@@ -146,21 +161,18 @@ def _stories(old: Agent, cast: Cast, window: Window) -> Iterator[Piece]:
         yield Piece(f"news:{house}", events)
 
 
-def _heard(old: Agent, cast: Cast, window: Window) -> np.ndarray:
+def _heard(reader: Reader, epochs: Sequence[Epoch], cast: Cast) -> np.ndarray:
     """Stored events of the window, whoever wrote them; underlyings and calendars by the numbers they have now."""
-    reader, parts = Reader(old.journal.place, old.journal.disk), [np.zeros(0, EVENT)]
-    try:
-        first = _since(reader, window.load_ns)[0]
-        for epoch in epochs_of(reader):
-            end = None if epoch.end is None else epoch.end[0]
-            if end is not None and end <= first:
-                continue
-            tables = _tables(epoch, cast)
-            for some in reader.events(max(first, epoch.event), end):
-                kept = some[(some["ts_known"] >= window.load_ns) & ~np.isin(some["kind"], (*SAID, COMMAND))]
-                parts.append(_renumbered(kept, tables))
-    finally:
-        reader.close()
+    load_ns, parts = cast.window.load_ns, [np.zeros(0, EVENT)]
+    first = _since(reader, load_ns)[0]
+    for epoch in epochs:
+        end = None if epoch.end is None else epoch.end[0]
+        if end is not None and end <= first:
+            continue
+        tables = _tables(epoch, cast)
+        for some in reader.events(max(first, epoch.event), end):
+            kept = some[(some["ts_known"] >= load_ns) & ~np.isin(some["kind"], (*SAID, COMMAND))]
+            parts.append(_renumbered(kept, tables))
     return np.concatenate(parts)
 
 
