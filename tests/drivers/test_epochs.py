@@ -22,18 +22,21 @@ from tests.drivers.test_renewal import (
     stories,
     until_held,
 )
+from tests.drivers.test_stocks import START, SYMBOLS, filled
 
-from confidence_engine.config import Config
+from confidence_engine.config import Config, load
 from confidence_engine.domain.errors import UsageError
 from confidence_engine.domain.instrument import Instrument
 from confidence_engine.domain.order import INTENT_CANCEL
-from confidence_engine.domain.units import DAY_NS, MINUTE_NS
+from confidence_engine.domain.units import DAY_NS, HOUR_NS, MINUTE_NS, parse_time
 from confidence_engine.drivers import paper, renewal, scribe
 from confidence_engine.drivers.agent import Agent
 from confidence_engine.drivers.carry import ledger
 from confidence_engine.drivers.paper import Heard, feed_of
-from confidence_engine.drivers.replay import told_about
+from confidence_engine.drivers.replay import told_about, window_of
 from confidence_engine.drivers.shadow import shadow
+from confidence_engine.drivers.sources import gather
+from confidence_engine.feeds.store import Store
 from confidence_engine.journal import kinds, retire
 from confidence_engine.journal.log import reopen
 from confidence_engine.journal.reader import Place, Reader, place_of
@@ -257,6 +260,48 @@ def test_what_the_listener_remembers_is_about_the_same_coins_in_another_universe
         both.append([(names[row["underlying"]], row["cluster"], row["novelty"]) for row in rows])
     assert both[0] == both[1]
     assert len(both[0]) > 5
+
+
+# Calendars
+
+
+def stocks(project_root: Path, store: Store, symbols: tuple[str, ...], end: str) -> tuple[Config, Heard]:
+    """The stocks agent with some symbols, of which MSFT is said to trade in London, whose calendar sorts first."""
+    told = load(project_root / "config" / "stocks.toml")
+
+    def moved(one: Instrument) -> Instrument:
+        return msgspec.structs.replace(one, calendar="XLON") if one.symbol == "MSFT/USD" else one
+
+    universe = msgspec.structs.replace(told.universe, instruments=tuple(map(moved, told.universe.instruments)))
+    agent = told.agent._replace(symbols=tuple(f"{one}/USD" for one in symbols))
+    told = msgspec.structs.replace(told, universe=universe, agent=agent)
+    sources = gather(told, store, START, parse_time(end), symbols, run="paper")
+    return told, Heard(sources, window_of(told, START, parse_time(end)), {"feed": "store"})
+
+
+def test_a_calendar_that_sorts_first_shifts_no_session(project_root: Path, tmp_path: Path) -> None:
+    store, place = filled(tmp_path / "home"), place_of(tmp_path / "stocks", "stocks")
+    told, fed = stocks(project_root, store, SYMBOLS[:2], "2014-02-14")
+    agent = opened(place, told, fed)
+    agent.take(list(feed_of(told, fed, -1)))
+    facts = ledger(agent.state, agent.venue)
+    agent.journal.abandon()
+
+    told, fed = stocks(project_root, store, SYMBOLS, "2014-04-01")
+    for _ in range(2):  # when it is added, and when the params change thereafter
+        agent = opened(place, told, fed)
+        assert same(facts, ledger(agent.state, agent.venue))
+        hours = [np.sort(agent.state.session["open_ns"][k]) % DAY_NS // HOUR_NS for k in (1, 2)]
+        assert set(hours[0].tolist()) <= {0, 7, 8}  # London
+        assert set(hours[1].tolist()) <= {0, 13, 14}  # New York
+        assert (agent.state.calendar["sessions"][1:] > 300).all()
+        agent.take(list(itertools.islice(feed_of(told, fed, agent.intake.at_ns), 30)))
+        facts = ledger(agent.state, agent.venue)
+        agent.journal.abandon()
+        gap = told.kernel.divergence
+        told = msgspec.structs.replace(told, kernel=told.kernel._replace(divergence=gap._replace(trigger=gap.trigger + 0.05)))
+    found = shadow(place)
+    assert (found.equal, found.epochs) == (True, 3), (found.difference, found.cause)
 
 
 # Retired
