@@ -89,7 +89,7 @@ class Stopper:
             signal.raise_signal(signal.SIGTERM)
 
 
-@pytest.mark.parametrize("on_stop", ["leave", "cancel"])
+@pytest.mark.parametrize("on_stop", ["leave", pytest.param("cancel", marks=pytest.mark.nightly)])
 def test_what_a_stop_does_to_entries_holds_for_every_start(on_stop: str, tmp_path: Path) -> None:
     place, fed = place_of(tmp_path, NAME), heard(ALL)
     told = config(ALL)
@@ -130,7 +130,9 @@ def measured(told: Config, fed: Heard, key: str, **measures: float) -> tuple[Con
     return msgspec.structs.replace(told, universe=universe), fed._replace(sources=sources)
 
 
-@pytest.mark.parametrize("name", ["tick", "lot", "multiplier"])
+@pytest.mark.parametrize(
+    "name", ["tick", *(pytest.param(one, marks=pytest.mark.nightly) for one in ("lot", "multiplier"))]
+)
 def test_what_is_held_is_not_counted_in_other_measures(name: str, place: Place) -> None:
     asset, facts = held_in(place)
     one = heard(ALL).sources.instruments[asset]
@@ -299,7 +301,9 @@ def test_a_calendar_that_sorts_first_shifts_no_session(project_root: Path, tmp_p
         facts = ledger(agent.state, agent.venue)
         agent.journal.abandon()
         gap = told.kernel.divergence
-        told = msgspec.structs.replace(told, kernel=told.kernel._replace(divergence=gap._replace(trigger=gap.trigger + 0.05)))
+        told = msgspec.structs.replace(
+            told, kernel=told.kernel._replace(divergence=gap._replace(trigger=gap.trigger + 0.05))
+        )
     found = shadow(place)
     assert (found.equal, found.epochs) == (True, 3), (found.difference, found.cause)
 
