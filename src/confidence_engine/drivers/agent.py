@@ -23,13 +23,14 @@ from confidence_engine.domain.instrument import Instrument
 from confidence_engine.domain.params import params_record
 from confidence_engine.domain.ports import Reader as TextReader
 from confidence_engine.domain.units import format_time
-from confidence_engine.drivers.checkpoint import Checkpoint, candidates, keep
+from confidence_engine.drivers.carry import FACTS
+from confidence_engine.drivers.checkpoint import Checkpoint, Kept, candidates, keep
 from confidence_engine.drivers.epochs import last_epoch
 from confidence_engine.drivers.intake import Intake, Taken, decoded, encoded
 from confidence_engine.drivers.replay import initial
 from confidence_engine.drivers.restep import Written, told_moments
 from confidence_engine.drivers.scribe import begin, told_of
-from confidence_engine.drivers.snapshot import restore, snapshot
+from confidence_engine.drivers.snapshot import restore, restore_facts, snapshot
 from confidence_engine.drivers.stretch import Stretch, stretches
 from confidence_engine.feeds.assemble import Streams, Window
 from confidence_engine.feeds.delivery import Moment, packed
@@ -229,6 +230,17 @@ class Agent:
         self.out.head[0].judged, self.out.head[0].degraded = counts["judged"], counts["degraded"]
         self.out.refusals[:] = [counts["refusals"][name] for name in GATE_NAMES]
 
+    def restore_facts(self, data: bytes) -> None:
+        """Hold what a snapshot of another program holds, and know what its rim knew; nothing is believed, so this agent
+        can only be carried over. Raises JournalDamaged.
+        """
+        memory = decoded(restore_facts(data, self.state, self.venue, FACTS))
+        try:
+            self.intake.remember(memory["intake"])
+            self._heard, self._turn = memory["heard"], memory["turn"]
+        except (KeyError, TypeError, ValueError, msgspec.ValidationError) as error:
+            raise JournalDamaged(f"what the rim remembered cannot be read by this program: {error!r}") from error
+
 
 def start(place: Place, cast: Cast, *, clock: Callable[[], int], **options: Any) -> Agent:
     """A new agent with a new journal; `options` go to `journal.log.create`. Raises JournalUnwritable."""
@@ -238,9 +250,14 @@ def start(place: Place, cast: Cast, *, clock: Callable[[], int], **options: Any)
     return Agent(cast, journal, 1)  # the genesis record is 0, the parameters follow it
 
 
-def go_on(place: Place, cast: Cast, *, clock: Callable[[], int], **options: Any) -> Agent:
+def go_on(
+    place: Place, cast: Cast, *, clock: Callable[[], int], wrote: str = "",
+    agreed: Callable[[Agent], None] = lambda agent: None, **options: Any,
+) -> Agent:  # fmt: skip
     """The agent as its journal left it; `options` go to `journal.log.reopen`.
 
+    `wrote` names another program that wrote it: where nothing came after its last snapshot the agent has the facts
+    alone, and has to be renewed. `agreed` may refuse it, before anything is written.
     Raises JournalDamaged where what is stepped again is not what is written, JournalUnwritable where another process
     writes the journal, DataMissing where there is none.
     """
@@ -251,10 +268,12 @@ def go_on(place: Place, cast: Cast, *, clock: Callable[[], int], **options: Any)
         agent = Agent(cast, journal, epoch.record)
         found = next((one for one in candidates(reader) if one.at.epoch == epoch.record), None)
         at = Checkpoint(epoch.event, epoch.record, epoch.record, -1, "") if found is None else found.at
-        if found is not None:
-            agent.restore(found.data)
-        moments = told_moments(reader.records(kinds.DELIVERY, kinds.DOCUMENT, kinds.COMMAND, first=at.record))
-        stepped = agent.again(moments, Written(reader, at.event, at.record))
+        if wrote and found is not None and _ends(reader, at):
+            agent.restore_facts(found.data)
+            stepped = 0
+        else:
+            stepped = _again(agent, reader, at, found, wrote)
+        agreed(agent)
         told = {"from": "the beginning" if found is None else found.name, "event": at.event, "moments": stepped}
         journal.put(kinds.RESUMED, journal.next_event - 1, max(agent.now_ns, 0), payload=told)
         journal.commit()
@@ -264,6 +283,26 @@ def go_on(place: Place, cast: Cast, *, clock: Callable[[], int], **options: Any)
     finally:
         reader.close()
     return agent
+
+
+def _ends(reader: Reader, at: Checkpoint) -> bool:
+    """Whether nothing was delivered and nothing came of it after a snapshot."""
+    more = reader.records(kinds.DELIVERY, *kinds.ROWS, first=at.record, limit=1)
+    return reader.last().end_event == at.event and next(more, None) is None
+
+
+def _again(agent: Agent, reader: Reader, at: Checkpoint, found: Kept | None, wrote: str) -> int:
+    """Step what came after a snapshot; how many moments. Raises JournalDamaged where it is not as it is written."""
+    try:
+        if found is not None:
+            agent.restore(found.data)
+        moments = told_moments(reader.records(kinds.DELIVERY, kinds.DOCUMENT, kinds.COMMAND, first=at.record))
+        return agent.again(moments, Written(reader, at.event, at.record))
+    except JournalDamaged as error:
+        if not wrote:
+            raise
+        what = f"{wrote} wrote it, and this program does not step its end as it is written: {error}"
+        raise JournalDamaged(f"{what}; start that version once more, stop it, and then this one") from error
 
 
 def _some(moments: Iterable[Moment], count: int) -> Iterator[list[Moment]]:

@@ -13,10 +13,11 @@ import numpy as np
 
 from confidence_engine.domain.errors import JournalDamaged
 from confidence_engine.domain.trading import passed
+from confidence_engine.drivers.snapshot import Fact
 from confidence_engine.kernel.state import State
 from confidence_engine.venues.sim import Venue
 
-__all__ = ["ACCOUNT", "carry", "ledger"]
+__all__ = ["ACCOUNT", "FACTS", "carry", "ledger", "occupied"]
 
 ACCOUNT: Final = (
     "decision_seq", "order_seq", "entry_seq", "start_equity", "balance", "equity", "peak_equity", "gross", "net_usd",
@@ -25,6 +26,24 @@ ACCOUNT: Final = (
 )  # fmt: skip
 """Fields of the state's head that are facts of the account."""
 
+FACTS: Final = {
+    "state.head": Fact(("now_ns", *ACCOUNT), alone=True),
+    "state.book": Fact((
+        "lots", "entry_price", "margin", "realised", "fees", "funding", "mark_price", "opened_ns", "deadline_ns",
+        "stop_ticks", "target_ticks", "entry_id", "entry_leaves", "exit_id", "exit_leaves", "exit_why", "stop_id",
+        "target_id", "plan_lots", "net_usd", "notional",
+    )),
+    "state.session": Fact(("open_ns", "close_ns", "span_ns", "before_ns"), alone=True, newest="open_ns"),
+    "state.story": Fact(("cluster", "traded"), alone=True, newest="traded"),
+    "venue.head": Fact(("balance",)),
+    "venue.pos": Fact(("lots", "entry_price", "margin", "works")),
+    "venue.past": Fact(()),
+    "venue.work": Fact(("order_id", "kind", "lots", "trigger", "reduce_only", "parent")),
+    "venue.queue": Fact(()),
+}  # fmt: skip
+"""What `carry` takes of a state. What a later layout adds is not named here: an earlier one holds none of it."""
+
+_WORKS: Final = ("lots", "entry_id", "exit_id", "stop_id", "target_id", "plan_lots")
 _ON_THE_CLOCK: Final = ("deadline_ns", "plan_until_ns")
 
 
@@ -64,6 +83,14 @@ def ledger(state: State, venue: Venue) -> dict[str, Any]:
     works = [row.tobytes() for row in venue.work[:count].reshape(-1) if row["order_id"] != 0]
     account = {name: getattr(head, name).item() for name in ACCOUNT}
     return {"account": account, "book": book, "works": works, "venue": venue.head[0].tobytes()}
+
+
+def occupied(state: State, venue: Venue, asset: int) -> bool:
+    """Whether anything in lots or ticks of an asset is held, planned, works, or is still to be told by the venue."""
+    book = any(state.book[name][asset] != 0 for name in _WORKS)
+    waiting = venue.queue[: int(venue.head[0].queued)]
+    works = (venue.work["order_id"][asset] != 0).any() or venue.pos["lots"][asset] != 0
+    return bool(book or works or (waiting["asset"] == asset).any())
 
 
 def _move_clocks(old: State, new: State, count: int) -> None:

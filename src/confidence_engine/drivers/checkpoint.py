@@ -58,7 +58,7 @@ def candidates(reader: Reader) -> Iterator[Kept]:
     last = reader.last()
     found = [one for turn in range(len(_FILES)) if (one := _rolling(reader, turn)) is not None]
     found += itertools.islice(_sealed(reader), 1)
-    for one in sorted(found, key=lambda one: one.at.event, reverse=True):
+    for one in sorted(found, key=lambda one: (one.at.event, one.at.record), reverse=True):
         if one.at.event <= last.end_event and _stands(reader, one.at):
             yield one
 

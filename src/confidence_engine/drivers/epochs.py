@@ -21,7 +21,7 @@ from confidence_engine.journal.epoch import Program
 from confidence_engine.journal.reader import Reader
 from confidence_engine.journal.retired import Sealed, seals
 
-__all__ = ["Epoch", "epochs_of", "last_epoch"]
+__all__ = ["Epoch", "epochs_of", "last_epoch", "last_writer"]
 
 
 class Epoch(NamedTuple):
@@ -68,7 +68,8 @@ def epochs_of(reader: Reader) -> list[Epoch]:
         if k > 0 and sealed is None:
             continue  # it died before the epoch began
         end = starts[k + 1].id if k + 1 < len(starts) else None
-        known = [record for record in told if record.kind == kinds.INSTRUMENT and (end is None or record.id < end)]
+        mine = [record for record in told if record.id > one.id and (end is None or record.id < end)]
+        known = [record for record in mine if record.kind == kinds.INSTRUMENT]  # each epoch tells all of its own
         event = 0 if sealed is None else sealed.event
         found.append(Epoch(one.id, _said(one), _instruments(known), programs.program(one.id), sealed, event, None))
     return [
@@ -83,6 +84,11 @@ def last_epoch(reader: Reader) -> Epoch:
     if not found:
         raise JournalDamaged(f"{reader.place.folder}: no parameters are recorded")
     return found[-1]
+
+
+def last_writer(reader: Reader) -> Program:
+    """The program whose layouts hold for the next row: another than the last epoch's where an upgrade was cut off."""
+    return reader.epochs().program(reader.last().end_record)
 
 
 def _placed(one: Sealed) -> Checkpoint | None:

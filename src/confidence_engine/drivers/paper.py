@@ -12,23 +12,27 @@ import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
+import msgspec
+
 from confidence_engine.config import Config, recorded
-from confidence_engine.domain.errors import DataMissing, JournalDamaged, UsageError
+from confidence_engine.config.agent import ASIDE
+from confidence_engine.domain.errors import DataMissing, UsageError
 from confidence_engine.domain.instrument import Instrument
 from confidence_engine.domain.ports import Reader as TextReader
-from confidence_engine.domain.units import format_time
+from confidence_engine.domain.units import format_interval, format_time
 from confidence_engine.drivers.agent import Agent, Cast, go_on, start
-from confidence_engine.drivers.epochs import Epoch, last_epoch
+from confidence_engine.drivers.epochs import Epoch, last_epoch, last_writer
 from confidence_engine.drivers.feed import PacedFeed, deliveries
 from confidence_engine.drivers.inbox import Inbox
 from confidence_engine.drivers.live import Live, Watcher
-from confidence_engine.drivers.renewal import instruments_of, renewed
+from confidence_engine.drivers.renewal import instruments_of, refuse_changed, renewed
 from confidence_engine.drivers.scribe import program
 from confidence_engine.drivers.sources import Sources
 from confidence_engine.feeds.assemble import Window
 from confidence_engine.feeds.delivery import Moment
 from confidence_engine.feeds.faults import Params as Faults
 from confidence_engine.feeds.faults import spoil
+from confidence_engine.journal.epoch import Program
 from confidence_engine.journal.reader import Place, Reader
 
 __all__ = ["Heard", "agent_of", "feed_of", "held_epoch", "run"]
@@ -46,12 +50,18 @@ class Heard(NamedTuple):
 
 def held_epoch(place: Place) -> Epoch | None:
     """The epoch that an agent's journal stands in, None where it has none yet."""
+    found = _held(place)
+    return None if found is None else found[0]
+
+
+def _held(place: Place) -> tuple[Epoch, Program] | None:
+    """The last epoch, and the program that wrote last."""
     try:
         reader = Reader(place)
     except DataMissing:
         return None
     try:
-        return last_epoch(reader)
+        return last_epoch(reader), last_writer(reader)
     finally:
         reader.close()
 
@@ -59,33 +69,44 @@ def held_epoch(place: Place) -> Epoch | None:
 def agent_of(place: Place, config: Config, heard: Heard, reader: TextReader) -> Agent:
     """The agent of a place: a new one, as its journal left it, or in a new epoch where anything about it has changed.
 
-    Raises UsageError for one that hears another feed, JournalDamaged where what it wrote last does not come again.
+    Raises UsageError for one that hears another feed or other bars, or holds what is measured otherwise now;
+    JournalDamaged where what it wrote last does not come again.
     """
     full, reserve = config.journal.full, config.journal.reserve_mb << 20
     options: dict[str, Any] = {"clock": time.time_ns, "full": full, "reserve": reserve}
-    held = held_epoch(place)
-    if held is None:
+    found = _held(place)
+    if found is None:
         return start(place, _cast(config, heard, reader, heard.sources.instruments), feed=heard.told, **options)
-    if held.feed != dict(heard.told):
-        raise UsageError(f"{place.folder} heard another feed: {_words(held.feed, heard.told)}; "
-                         "use another --home, or the feed that it had")  # fmt: skip
+    held, last = found
     mine = held.program == program()
     before = recorded(held.params["config"], held.params["hash"] if mine else None, place.folder)
+    _refuse(place, held, before, config, heard)
+    before = msgspec.structs.replace(before, **{name: getattr(config, name) for name in ASIDE})
     wanted = instruments_of(held.instruments, heard.sources.instruments)
     old = _cast(before, heard, reader, held.instruments)._replace(window=held.window)
-    try:
-        agent = go_on(place, old, **options)
-    except JournalDamaged as error:
-        if mine:
-            raise
-        what = f"{held.program.code_revision} wrote it, and this program steps its end otherwise: {error}"
-        raise JournalDamaged(f"{what}; start that version once more, stop it, and then this one") from error
-    if held.params["hash"] == config.hash and wanted == held.instruments and mine:
+    wrote = "" if mine else held.program.code_revision
+    agent = go_on(place, old, wrote=wrote, agreed=lambda one: refuse_changed(one, wanted), **options)
+    if held.params["hash"] == config.hash and wanted == held.instruments and mine and last == held.program:
         return agent
     now = agent.now_ns
     window = Window(now - config.agent.warmup_ns, now, heard.window.end_ns)
     cast = _cast(config, heard, reader, wanted)._replace(window=window)
-    return renewed(agent, cast, heard.sources, heard.told)
+    try:
+        return renewed(agent, cast, heard.sources, heard.told)
+    except BaseException:
+        agent.journal.abandon()
+        raise
+
+
+def _refuse(place: Place, held: Epoch, before: Config, config: Config, heard: Heard) -> None:
+    """Raise UsageError where what is heard now cannot follow on what was heard before."""
+    if held.feed != dict(heard.told):
+        raise UsageError(f"{place.folder} heard another feed: {_words(held.feed, heard.told)}; "
+                         "use another --home, or the feed that it had")  # fmt: skip
+    lasted = [format_interval(one.agent.interval_ns) for one in (before, config)]
+    if lasted[0] != lasted[1]:
+        what = f"{config.path}: the agent {config.agent.name} heard bars of {lasted[0]}, and this config wants"
+        raise UsageError(f"{what} {lasted[1]}; give it another [agent] name, or use another --home")
 
 
 def _cast(config: Config, heard: Heard, reader: TextReader, instruments: tuple[Instrument, ...]) -> Cast:

@@ -18,7 +18,7 @@ from confidence_engine.domain.event import EVENT
 from confidence_engine.domain.units import DAY_NS, format_time
 from confidence_engine.journal.chain import HEADER, Block, Record, block_hash, events_hash, records_hash
 
-__all__ = ["MAX_BLOCK", "Cut", "cut"]
+__all__ = ["MAX_BLOCK", "Cut", "cut", "segment_of"]
 
 MAX_BLOCK: Final = 1 << 17
 """Events of one block at most, so that reading one never takes much memory."""
@@ -52,7 +52,7 @@ def cut(
             taken += 1
         data, name = events[low:high].tobytes(), ""
         if high > low:
-            name = max(_segment_of(int(events["ts_known"][low])), segment)  # never back into an older file
+            name = max(segment_of(int(events["ts_known"][low])), segment)  # never back into an older file
             segment, end = (segment, end) if name == segment else (name, HEADER)
         block = _block(journal, before, name, end if name else 0, data, mine, clock())
         made.append(Cut(block, data, mine))
@@ -81,7 +81,7 @@ def _block(
     return block._replace(hash=block_hash(journal, block))
 
 
-def _segment_of(known_ns: int) -> str:
+def segment_of(known_ns: int) -> str:
     """ "20230101.seg": the UTC day."""
     return _named(known_ns // DAY_NS)
 

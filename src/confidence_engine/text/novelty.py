@@ -12,7 +12,7 @@ the probability of an echo; an opposite direction is not similar.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, Final, NamedTuple
 
 import msgspec
@@ -183,11 +183,16 @@ class Novelty:
                 "told": [[[text, *at] for text, at in one.items()] for one in told],
                 "rarity": self._rarity.memory()}  # fmt: skip
 
-    def remember(self, memory: dict[str, Any]) -> None:
-        """Go on from what another of the same parameters remembered."""
+    def remember(self, memory: dict[str, Any], numbers: Mapping[int, int] | None = None) -> None:
+        """Go on from what another of the same parameters remembered; `numbers`: its asset -> the one of now, where
+        they are others. A story about none of now is forgotten.
+        """
         self._stories, self._by_word = {}, {}
         for cluster, known_ns, face, house, assets, sign in memory["stories"]:
-            story = self._stories[cluster] = _Story(known_ns, msgspec.convert(face, Facts), house, set(assets), sign)
+            about = set(assets) if numbers is None else {numbers[one] for one in assets if one in numbers}
+            if not about:
+                continue
+            story = self._stories[cluster] = _Story(known_ns, msgspec.convert(face, Facts), house, about, sign)
             for word in story.face.words:
                 self._by_word.setdefault(word, []).append(cluster)
         self._opened, self._swept_ns = memory["opened"], memory["swept_ns"]

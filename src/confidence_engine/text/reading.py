@@ -133,7 +133,7 @@ class Listener:
     ) -> None:  # fmt: skip
         self._reader, self._params, self._lag_ns = reader, params, news_lag_ns
         self._linker = Linker(underlyings)
-        index_of = {one.name: index for index, one in enumerate(underlyings)}
+        index_of = self._index_of = {one.name: index for index, one in enumerate(underlyings)}
         self._assets = {symbol: index_of[name] for symbol, name in asset_of_symbol.items() if name in index_of}
         self._markets = frozenset(index for index, one in enumerate(underlyings) if one.market)
         alike = params.cluster_window_ns, params.echo_from, params.novelty_floor, params.rarity_half_life_ns
@@ -174,15 +174,18 @@ class Listener:
     def memory(self) -> dict[str, Any]:
         """All that later readings depend on, as msgspec can say it."""
         return {
+            "underlyings": list(self._index_of),
             "stories": self._stories.memory(), "market": self._market.memory(), "publishers": self.publishers,
             "ids": list(self._ids.items()), "forgot_ns": self._forgot_ns,
             "counts": [self._heard, self._clusters, self._capped],
         }  # fmt: skip
 
     def remember(self, memory: dict[str, Any]) -> None:
-        """Go on from what another listener of the same parameters remembered."""
-        self._stories.remember(memory["stories"])
-        self._market.remember(memory["market"])
+        """Go on from what another listener of the same parameters remembered, whose universe may have been another."""
+        told = memory.get("underlyings")  # not told before there was a name to it: then the universe is the same
+        numbers = None if told is None else {k: self._index_of[n] for k, n in enumerate(told) if n in self._index_of}
+        self._stories.remember(memory["stories"], numbers)
+        self._market.remember(memory["market"], numbers)
         self._publishers = {name: k for k, name in enumerate(memory["publishers"])}
         self._ids = dict(memory["ids"])
         self._forgot_ns = memory["forgot_ns"]
