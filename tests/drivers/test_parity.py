@@ -18,7 +18,7 @@ from confidence_engine.domain.command import Command
 from confidence_engine.domain.document import Document
 from confidence_engine.domain.errors import UsageError
 from confidence_engine.domain.event import EVENT, FEED, FEED_BACK, FEED_GAP, FEED_STALE
-from confidence_engine.domain.units import DAY_NS, HOUR_NS, MINUTE_NS
+from confidence_engine.domain.units import DAY_NS, HOUR_NS, MINUTE_NS, format_time
 from confidence_engine.drivers import replay, scribe
 from confidence_engine.drivers.agent import go_on
 from confidence_engine.drivers.epochs import Epoch, epochs_of
@@ -43,6 +43,7 @@ from confidence_engine.journal import kinds
 from confidence_engine.journal.epoch import Program
 from confidence_engine.journal.reader import Place, Reader, place_of
 from confidence_engine.journal.retired import snapshots_of
+from confidence_engine.report.parity import parity_payload
 
 DOCUMENTS = {"missing document", "late document", "document that nobody stored"}
 NAMED = {
@@ -340,6 +341,9 @@ def test_faults_on_both_sides_of_a_change_have_their_causes(tmp_path: Path, seed
         assert {one.cause for one in mine} & {"late bar", "revised bar"}
         assert all((one.ts_ns > began) is (epoch == 2) for one in mine if one.what == DECISION)
         assert all(one.nearest is not None and one.nearest.epoch == epoch for one in mine)
+    told = parity_payload(found, 0)
+    assert (told["epochs"], told["epochs_compared"], told["left_out"]) == (2, 2, [])
+    assert {one["epoch"] for one in told["differences"]} == {1, 2}
 
 
 @pytest.mark.nightly
@@ -356,11 +360,20 @@ def test_of_a_mixture_over_changes_nothing_is_unexplained(tmp_path: Path, seed: 
     assert set(differences(found)) <= set(CAUSES) - {UNEXPLAINED, CODE, PARAMS, COMMANDED}
 
 
-def test_a_changed_decision_of_a_later_epoch_is_unexplained(promoted: Place, tmp_path: Path) -> None:
+def test_a_changed_decision_of_a_later_epoch_is_unexplained(
+    promoted: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     place = copied(promoted, tmp_path)
     asset = planted(place, epochs_in(place)[1].record)
     (one,) = paired.compared(place).differing
     assert (one.what, one.asset, one.epoch, one.cause) == (DECISION, asset, 2, UNEXPLAINED)
+    mine = scribe.program()
+    other = Program(mine.event_schema, mine.state_schema, "another", mine.layouts, mine.versions)
+    monkeypatch.setattr("confidence_engine.drivers.lived.program", lambda: other)
+    monkeypatch.setattr("confidence_engine.drivers.parity.program", lambda: other)
+    monkeypatch.setattr("confidence_engine.drivers.parity.verify", lambda _: Sound())
+    (one,) = paired.compared(place).differing  # other code wrote it, and it is compared all the same
+    assert (one.epoch, one.cause) == (2, CODE)
 
 
 @pytest.mark.parametrize("change", ["add", pytest.param("delist", marks=pytest.mark.nightly)])
@@ -388,21 +401,10 @@ def test_an_epoch_whose_sealed_state_is_gone_is_named(promoted: Place, tmp_path:
     assert second.sealed.file in one.why
     assert found.equal is None
     assert not found.differing
+    told = parity_payload(found, 0)
+    assert (told["equal"], told["epochs"], told["epochs_compared"]) == (None, 2, 1)
+    assert [(row["epoch"], row["start"]) for row in told["left_out"]] == [(2, format_time(one.start_ns))]
     assert found.decisions == len(decided(place, first.record, second.record))
-
-
-def test_an_epoch_of_other_code_is_compared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    mine = scribe.program()
-    other = Program(mine.event_schema, mine.state_schema, "another", mine.layouts, mine.versions)
-    monkeypatch.setattr("confidence_engine.drivers.lived.program", lambda: other)
-    monkeypatch.setattr("confidence_engine.drivers.parity.program", lambda: other)
-    lives = [paired.config(), paired.others()]
-    place, _ = paired.changed(tmp_path, lives, faults.Params(), end_ns=NEXT_DAY)
-    assert paired.compared(place).equal
-    planted(place, epochs_in(place)[1].record)
-    monkeypatch.setattr("confidence_engine.drivers.parity.verify", lambda _: Sound())
-    (one,) = paired.compared(place).differing
-    assert (one.epoch, one.cause) == (2, CODE)
 
 
 def test_what_was_due_in_one_part_and_came_in_another_has_one_cause_in_both() -> None:

@@ -134,7 +134,8 @@ def _page(found: Parity, payload: dict[str, Any], show: int) -> Any:
     parts += [Text(difference_line(one, found.instruments)) for one in (by_act[:show] if show else by_act)]
     if show and len(by_act) > show:
         parts.append(f"... and {len(by_act) - show:,} more; --show 0 tells all")
-    epochs = f" in {found.epochs - len(found.left_out)} epochs" if found.epochs > 1 else ""
+    told = payload["epochs_compared"] if not found.left_out else f"{payload['epochs_compared']} of {found.epochs}"
+    epochs = f" in {told} epochs" if found.epochs > 1 else ""
     total = (
         f"{found.decisions:,} decisions, {found.trades:,} trades compared{epochs}; {len(found.differing):,} differ; "
         f"{found.unexplained:,} unexplained"
