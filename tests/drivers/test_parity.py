@@ -284,14 +284,14 @@ def test_who_stopped_early_is_compared_until_then(tmp_path: Path) -> None:
 
 
 BOTH = faults.Params(late_share=0.01, revised_share=0.005)
-NEXT_DAY, TWO_DAYS = paired.BEGIN_NS + 26 * HOUR_NS, paired.BEGIN_NS + 2 * DAY_NS
+SOON, LATER = paired.BEGIN_NS + 26 * HOUR_NS, paired.BEGIN_NS + 32 * HOUR_NS
 
 
 @pytest.fixture(scope="module")
 def promoted(tmp_path_factory: pytest.TempPathFactory) -> Place:
     """A run without faults that got other parameters amid a position."""
     lives = [paired.config(), paired.others()]
-    return paired.changed(tmp_path_factory.mktemp("promoted"), lives, faults.Params(), end_ns=TWO_DAYS)[0]
+    return paired.changed(tmp_path_factory.mktemp("promoted"), lives, faults.Params(), end_ns=LATER)[0]
 
 
 def epochs_in(place: Place) -> list[Epoch]:
@@ -331,7 +331,7 @@ def test_who_was_changed_amid_a_position_is_its_replay_in_both_epochs(promoted: 
 
 @pytest.mark.parametrize("seed", [1, *(pytest.param(seed, marks=pytest.mark.nightly) for seed in range(2, 5))])
 def test_faults_on_both_sides_of_a_change_have_their_causes(tmp_path: Path, seed: int) -> None:
-    end_ns = TWO_DAYS if seed == 1 else paired.END_NS
+    end_ns = LATER if seed == 1 else paired.END_NS
     place, (began,) = paired.changed(tmp_path, [paired.config(), paired.others()], BOTH, seed, end_ns)
     found = paired.compared(place)
     assert found.unexplained == 0
@@ -380,13 +380,16 @@ def test_a_changed_decision_of_a_later_epoch_is_unexplained(
 def test_what_is_added_or_no_longer_traded_is_compared(tmp_path: Path, change: str) -> None:
     few = [one.symbol for one in paired.sources().instruments][1:]
     lives = [paired.others(0.7, few), paired.others(0.7)]
-    place, _ = paired.changed(tmp_path, lives if change == "add" else lives[::-1], faults.Params(), end_ns=NEXT_DAY)
+    place, _ = paired.changed(tmp_path, lives if change == "add" else lives[::-1], faults.Params(), end_ns=SOON)
     found = paired.compared(place)
     assert found.unexplained == 0
     assert len(found.instruments) == 4
-    assert (3 in decided(place, epochs_in(place)[1].record)["asset"]) is (change == "add")
+    later = decided(place, epochs_in(place)[1].record)["asset"]
     if change == "add":
         assert found.equal
+        assert 3 in later
+    else:
+        assert 0 not in later
 
 
 def test_an_epoch_whose_sealed_state_is_gone_is_named(promoted: Place, tmp_path: Path) -> None:
@@ -397,7 +400,7 @@ def test_an_epoch_whose_sealed_state_is_gone_is_named(promoted: Place, tmp_path:
     found = paired.compared(place)
     (one,) = found.left_out
     assert (one.number, one.start_ns) == (2, second.window.start_ns)
-    assert one.start_ns < one.end_ns <= TWO_DAYS
+    assert one.start_ns < one.end_ns <= LATER
     assert second.sealed.file in one.why
     assert found.equal is None
     assert not found.differing
@@ -405,6 +408,18 @@ def test_an_epoch_whose_sealed_state_is_gone_is_named(promoted: Place, tmp_path:
     assert (told["equal"], told["epochs"], told["epochs_compared"]) == (None, 2, 1)
     assert [(row["epoch"], row["start"]) for row in told["left_out"]] == [(2, format_time(one.start_ns))]
     assert found.decisions == len(decided(place, first.record, second.record))
+
+
+def test_an_epoch_whose_beginning_is_retired_is_named(promoted: Place, tmp_path: Path) -> None:
+    place = copied(promoted, tmp_path)
+    _, second = epochs_in(place)
+    min(place.segments.iterdir()).unlink()  # as `retire` lets go of it
+    found = paired.compared(place)
+    (one,) = found.left_out
+    assert (one.number, one.start_ns, one.end_ns) == (1, paired.BEGIN_NS, second.window.start_ns)
+    assert "its beginning is retired" in one.why
+    assert (found.equal, found.differing) == (None, [])
+    assert found.decisions == len(decided(place, second.record))
 
 
 def test_what_was_due_in_one_part_and_came_in_another_has_one_cause_in_both() -> None:
