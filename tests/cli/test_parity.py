@@ -13,11 +13,13 @@ from tests.drivers import paired
 from tests.drivers.test_parity import planted
 
 from confidence_engine.cli import app
-from confidence_engine.domain.units import DAY_NS
+from confidence_engine.domain.units import DAY_NS, HOUR_NS, format_time
+from confidence_engine.drivers.epochs import epochs_of
 from confidence_engine.drivers.paper import Heard, agent_of, feed_of, run
 from confidence_engine.drivers.simulation import folder_of, simulate
 from confidence_engine.feeds import faults
-from confidence_engine.journal.reader import place_of
+from confidence_engine.journal.reader import Reader, place_of
+from confidence_engine.journal.retired import snapshots_of
 from confidence_engine.text.cues import CueReader
 
 SMALL = (
@@ -101,3 +103,21 @@ def test_a_world_is_made_again_from_the_journal(
         assert {row["cause"] for row in found["causes"] if row["decisions"] or row["decisions_in_numbers"]} <= {
             "late bar", "late funding", "bar out of order", "latency",
         }  # fmt: skip
+
+
+def test_an_epoch_that_cannot_be_compared_is_the_last_word(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    home = Path(shutil.copytree(simulated.home(), tmp_path / "home"))
+    lives, end_ns = [paired.config(), paired.others()], paired.BEGIN_NS + 14 * HOUR_NS
+    place, _ = paired.changed(home / "agents" / "simulated", lives, faults.Params(), end_ns=end_ns)
+    reader = Reader(place)
+    last = epochs_of(reader)[1]
+    reader.close()
+    assert last.sealed is not None
+    (snapshots_of(place) / last.sealed.file).unlink()
+    capsys.readouterr()
+    assert app.main(["--home", str(home), "parity"]) == 0
+    told = " ".join(capsys.readouterr().out.split())
+    period = f"{format_time(last.window.start_ns)} to {format_time(end_ns - 1)}"
+    assert f"compared in 1 of 2 epochs; 0 differ; 0 unexplained not compared: epoch 2, {period}: " in told
+    assert told.endswith("is not as it was sealed")
+    assert "equal" not in told

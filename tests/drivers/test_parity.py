@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import itertools
 import shutil
 from collections import Counter
@@ -17,16 +18,32 @@ from confidence_engine.domain.command import Command
 from confidence_engine.domain.document import Document
 from confidence_engine.domain.errors import UsageError
 from confidence_engine.domain.event import EVENT, FEED, FEED_BACK, FEED_GAP, FEED_STALE
-from confidence_engine.domain.units import DAY_NS, HOUR_NS, MINUTE_NS
+from confidence_engine.domain.units import DAY_NS, HOUR_NS, MINUTE_NS, format_time
 from confidence_engine.drivers import replay, scribe
 from confidence_engine.drivers.agent import go_on
+from confidence_engine.drivers.epochs import Epoch, epochs_of
 from confidence_engine.drivers.feed import deliveries
-from confidence_engine.drivers.mishaps import CAUSES, CLOCK, CODE, COMMANDED, HOLE, PARAMS, UNEXPLAINED
+from confidence_engine.drivers.mishaps import (
+    CAUSES,
+    CLOCK,
+    CODE,
+    COMMANDED,
+    HOLE,
+    PARAMS,
+    UNEXPLAINED,
+    Part,
+    edits_between,
+    items_of,
+)
 from confidence_engine.drivers.parity import DECISION, TRADE, Parity
+from confidence_engine.drivers.rungs import NOTHING, Key, Trade, said_of
 from confidence_engine.feeds import faults
-from confidence_engine.feeds.delivery import Moment
+from confidence_engine.feeds.delivery import BARS, Delivery, Moment
+from confidence_engine.journal import kinds
 from confidence_engine.journal.epoch import Program
 from confidence_engine.journal.reader import Place, Reader, place_of
+from confidence_engine.journal.retired import snapshots_of
+from confidence_engine.report.parity import parity_payload
 
 DOCUMENTS = {"missing document", "late document", "document that nobody stored"}
 NAMED = {
@@ -165,11 +182,12 @@ def test_a_config_that_does_not_fit_is_refused(clean: Place) -> None:
         paired.compared(clean, config)
 
 
-def planted(place: Place) -> int:
-    """Change one decision of a journal; its asset."""
+def planted(place: Place, since: int = 0) -> int:
+    """Change one decision of a journal, of those from a record on; its asset."""
     engine = sa.create_engine(f"sqlite:///{place.folder}/journal.db")
     with engine.begin() as c:
-        rows = c.execute(sa.text("SELECT id, body FROM record WHERE kind = 20 ORDER BY id")).all()
+        such = "SELECT id, body FROM record WHERE kind = 20 AND id > :i ORDER BY id"
+        rows = c.execute(sa.text(such), {"i": since}).all()
         at, body = rows[len(rows) // 2]
         c.execute(
             sa.text("UPDATE record SET body = :b WHERE id = :i"), {"b": body[:-1] + bytes([body[-1] ^ 1]), "i": at}
@@ -263,3 +281,155 @@ def test_who_stopped_early_is_compared_until_then(tmp_path: Path) -> None:
     reader = Reader(agent.journal.place)
     assert found.window.end_ns == agent.intake.at_ns + 1
     reader.close()
+
+
+BOTH = faults.Params(late_share=0.01, revised_share=0.005)
+SOON, LATER = paired.BEGIN_NS + 26 * HOUR_NS, paired.BEGIN_NS + 32 * HOUR_NS
+
+
+@pytest.fixture(scope="module")
+def promoted(tmp_path_factory: pytest.TempPathFactory) -> Place:
+    """A run without faults that got other parameters amid a position."""
+    lives = [paired.config(), paired.others()]
+    return paired.changed(tmp_path_factory.mktemp("promoted"), lives, faults.Params(), end_ns=LATER)[0]
+
+
+def epochs_in(place: Place) -> list[Epoch]:
+    reader = Reader(place)
+    found = epochs_of(reader)
+    reader.close()
+    return found
+
+
+def decided(place: Place, first: int = 0, end: int | None = None) -> np.ndarray:
+    reader = Reader(place)
+    found = reader.rows(kinds.DECISION, first, end)
+    reader.close()
+    return found
+
+
+def traded(place: Place, end: int | None) -> dict[Key, Trade]:
+    """Trades of a journal up to a record, by one walk over all of it."""
+    reader = Reader(place)
+    rows = [reader.rows(kind, end=end) for kind in (kinds.DECISION, kinds.ENTRY, kinds.INTENT)]
+    reader.close()
+    return said_of(*rows, NOTHING).trades
+
+
+def test_who_was_changed_amid_a_position_is_its_replay_in_both_epochs(promoted: Place) -> None:
+    found = paired.compared(promoted)
+    assert (found.epochs, found.left_out, found.equal, found.differing) == (2, (), True, [])
+    assert found.decisions == len(decided(promoted))
+    assert len(decided(promoted, epochs_in(promoted)[1].record)) > 100
+    assert found.run_hash == found.replay_hash == hashlib.sha256(decided(promoted).tobytes()).hexdigest()
+    first, whole = (traded(promoted, end) for end in (epochs_in(promoted)[1].record, None))
+    over = [key for key, one in first.items() if one.exit_ns < 0]
+    assert over
+    assert all(whole[key].exit_ns > 0 for key in over)
+    assert found.trades == len(whole)  # the one that lasts over the change is one
+
+
+@pytest.mark.parametrize("seed", [1, *(pytest.param(seed, marks=pytest.mark.nightly) for seed in range(2, 5))])
+def test_faults_on_both_sides_of_a_change_have_their_causes(tmp_path: Path, seed: int) -> None:
+    end_ns = LATER if seed == 1 else paired.END_NS
+    place, (began,) = paired.changed(tmp_path, [paired.config(), paired.others()], BOTH, seed, end_ns)
+    found = paired.compared(place)
+    assert found.unexplained == 0
+    for epoch in (1, 2):
+        mine = [one for one in found.differing if one.epoch == epoch]
+        assert {"late bar", "revised bar"} <= {one.cause for one in found.edits if one.epoch == epoch}
+        assert {one.cause for one in mine} & {"late bar", "revised bar"}
+        assert all((one.ts_ns > began) is (epoch == 2) for one in mine if one.what == DECISION)
+        assert all(one.nearest is not None and one.nearest.epoch == epoch for one in mine)
+    told = parity_payload(found, 0)
+    assert (told["epochs"], told["epochs_compared"], told["left_out"]) == (2, 2, [])
+    assert {one["epoch"] for one in told["differences"]} == {1, 2}
+
+
+@pytest.mark.nightly
+@pytest.mark.parametrize("seed", range(1, 8))
+def test_of_a_mixture_over_changes_nothing_is_unexplained(tmp_path: Path, seed: int) -> None:
+    few = [one.symbol for one in paired.sources().instruments][:3]
+    lives = [paired.others(0.7, few), paired.config(), paired.others(symbols=few), paired.others(0.8)][: 2 + seed % 3]
+    place, _ = paired.changed(tmp_path, lives, mixed(seed), seed)
+    found = paired.compared(place)
+    assert found.epochs == len(lives)
+    assert not found.left_out
+    assert found.differing
+    assert found.unexplained == 0
+    assert set(differences(found)) <= set(CAUSES) - {UNEXPLAINED, CODE, PARAMS, COMMANDED}
+
+
+def test_a_changed_decision_of_a_later_epoch_is_unexplained(
+    promoted: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = copied(promoted, tmp_path)
+    asset = planted(place, epochs_in(place)[1].record)
+    (one,) = paired.compared(place).differing
+    assert (one.what, one.asset, one.epoch, one.cause) == (DECISION, asset, 2, UNEXPLAINED)
+    mine = scribe.program()
+    other = Program(mine.event_schema, mine.state_schema, "another", mine.layouts, mine.versions)
+    monkeypatch.setattr("confidence_engine.drivers.lived.program", lambda: other)
+    monkeypatch.setattr("confidence_engine.drivers.parity.program", lambda: other)
+    monkeypatch.setattr("confidence_engine.drivers.parity.verify", lambda _: Sound())
+    (one,) = paired.compared(place).differing  # other code wrote it, and it is compared all the same
+    assert (one.epoch, one.cause) == (2, CODE)
+
+
+@pytest.mark.parametrize("change", ["add", pytest.param("delist", marks=pytest.mark.nightly)])
+def test_what_is_added_or_no_longer_traded_is_compared(tmp_path: Path, change: str) -> None:
+    few = [one.symbol for one in paired.sources().instruments][1:]
+    lives = [paired.others(0.7, few), paired.others(0.7)]
+    place, _ = paired.changed(tmp_path, lives if change == "add" else lives[::-1], faults.Params(), end_ns=SOON)
+    found = paired.compared(place)
+    assert found.unexplained == 0
+    assert len(found.instruments) == 4
+    later = decided(place, epochs_in(place)[1].record)["asset"]
+    if change == "add":
+        assert found.equal
+        assert 3 in later
+    else:
+        assert 0 not in later
+
+
+def test_an_epoch_whose_sealed_state_is_gone_is_named(promoted: Place, tmp_path: Path) -> None:
+    place = copied(promoted, tmp_path)
+    first, second = epochs_in(place)
+    assert second.sealed is not None
+    (snapshots_of(place) / second.sealed.file).unlink()
+    found = paired.compared(place)
+    (one,) = found.left_out
+    assert (one.number, one.start_ns) == (2, second.window.start_ns)
+    assert one.start_ns < one.end_ns <= LATER
+    assert second.sealed.file in one.why
+    assert found.equal is None
+    assert not found.differing
+    told = parity_payload(found, 0)
+    assert (told["equal"], told["epochs"], told["epochs_compared"]) == (None, 2, 1)
+    assert [(row["epoch"], row["start"]) for row in told["left_out"]] == [(2, format_time(one.start_ns))]
+    assert found.decisions == len(decided(place, first.record, second.record))
+
+
+def test_an_epoch_whose_beginning_is_retired_is_named(promoted: Place, tmp_path: Path) -> None:
+    place = copied(promoted, tmp_path)
+    _, second = epochs_in(place)
+    min(place.segments.iterdir()).unlink()  # as `retire` lets go of it
+    found = paired.compared(place)
+    (one,) = found.left_out
+    assert (one.number, one.start_ns, one.end_ns) == (1, paired.BEGIN_NS, second.window.start_ns)
+    assert "its beginning is retired" in one.why
+    assert (found.equal, found.differing) == (None, [])
+    assert found.decisions == len(decided(place, second.record))
+
+
+def test_what_was_due_in_one_part_and_came_in_another_has_one_cause_in_both() -> None:
+    key, rows = next(iter(paired.sources().bars.items()))
+    times = rows["close_ns"][:6].tolist()
+    due = [Moment(at, (Delivery(at, BARS, key, rows[k : k + 1]),)) for k, at in enumerate(times)]
+    change = due[3].at_ns + MINUTE_NS
+    late = due[3]._replace(at_ns=change + 2 * MINUTE_NS)
+    now = items_of([*due[:3], late, *due[4:]])
+    for part, stored, came in ((Part(last=3), due[:4], 0), (Part(change, 3), due, 1)):
+        (one,) = edits_between(items_of(stored), now, paired.config(), part)
+        assert one.cause == "late bar"
+        assert len(part.heard(one.now)) == came

@@ -48,8 +48,6 @@ def parity(
         )  # fmt: skip
     payload = parity_payload(found, show)
     emit(as_json, payload, lambda: _page(found, payload, show))
-    if found.epochs > 1:
-        note(f"only the first of the {found.epochs} epochs of {found.name} was compared; `confidence shadow` holds all")
     if found.unexplained:
         raise typer.Exit(1)
 
@@ -96,7 +94,10 @@ def _stored(store: Store, config: Config, epoch: Epoch, end_ns: int) -> Sources:
     from confidence_engine.feeds.calendar import sessions
 
     load_ns, start_ns = epoch.window.load_ns, epoch.window.start_ns
-    symbols = [one.symbol for one in epoch.instruments]
+    if epoch.sealed is not None:  # it may have ended before its first bar
+        start_ns = load_ns
+    known = {one.key for one in config.universe.instruments}
+    symbols = [one.symbol for one in epoch.instruments if one.key in known]
     found = gather(config, store, start_ns, end_ns, symbols, load_ns)
     for name in found.missing:
         note(f"no bars of {name} are stored for the period any more; all of its bars count as never stored")
@@ -121,7 +122,7 @@ def _page(found: Parity, payload: dict[str, Any], show: int) -> Any:
     from rich.console import Group
     from rich.text import Text
 
-    from confidence_engine.report.parity import difference_line
+    from confidence_engine.report.parity import difference_line, left_line
 
     made = "  SYNTHETIC" if found.synthetic else ""
     title = f"{found.name} against a replay of {payload['start']} to {payload['end']}{made}"
@@ -133,9 +134,11 @@ def _page(found: Parity, payload: dict[str, Any], show: int) -> Any:
     parts += [Text(difference_line(one, found.instruments)) for one in (by_act[:show] if show else by_act)]
     if show and len(by_act) > show:
         parts.append(f"... and {len(by_act) - show:,} more; --show 0 tells all")
+    told = payload["epochs_compared"] if not found.left_out else f"{payload['epochs_compared']} of {found.epochs}"
+    epochs = f" in {told} epochs" if found.epochs > 1 else ""
     total = (
-        f"{found.decisions:,} decisions, {found.trades:,} trades compared; {len(found.differing):,} differ; "
+        f"{found.decisions:,} decisions, {found.trades:,} trades compared{epochs}; {len(found.differing):,} differ; "
         f"{found.unexplained:,} unexplained"
     )
     same = f"\nequal: decisions {found.run_hash[:16]}" if found.equal else ""
-    return Group(*parts, "", total + same)
+    return Group(*parts, "", total + same, *(Text(left_line(one)) for one in found.left_out))

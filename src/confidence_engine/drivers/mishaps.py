@@ -30,8 +30,8 @@ from confidence_engine.feeds.delivery import (
 )
 
 __all__ = [
-    "CAUSES", "CLOCK", "CODE", "COMMANDED", "HOLE", "PARAMS", "TIMER", "UNEXPLAINED", "Edit", "Item", "Name",
-    "clock_edits", "edits_between", "items_of", "moments_of", "shown_of",
+    "CAUSES", "CLOCK", "CODE", "COMMANDED", "HOLE", "PARAMS", "TIMER", "UNEXPLAINED", "Edit", "Item", "Name", "Part",
+    "clock_edits", "edits_between", "items_of", "moments_of",
 ]  # fmt: skip
 
 PARAMS, HOLE, COMMANDED, CLOCK, TIMER = "params", "silent feed", "command of the operator", "clock", "restart, timer"
@@ -54,6 +54,7 @@ CAUSES: Final = (
 
 _STAMPS: Final = {BARS: "close_ns", FUNDING: "ts_ns", SCORES: "known_ns", SESSIONS: "open_ns", CORPORATE: "ex_ns"}
 _MORE: Final = {SCORES: "horizon_ns", CORPORATE: "what"}
+_FOREVER: Final = 1 << 62
 _AHEAD: Final = 4
 """How many bars that follow are looked at for one that overtook it."""
 
@@ -71,7 +72,10 @@ class Item(NamedTuple):
 
 
 class Edit(NamedTuple):
-    """One thing that came otherwise: `was` as the store would have it, `now` as it came; from `at_ns` on it counts."""
+    """One thing that came otherwise: `was` as the store would have it, `now` as it came; from `at_ns` on it counts.
+
+    `epoch` is that of the run in which it made a difference, from 1; 0 where that was not asked.
+    """
 
     cause: str
     at_ns: int
@@ -79,17 +83,34 @@ class Edit(NamedTuple):
     was: tuple[Item, ...] = ()
     now: tuple[Item, ...] = ()
     value: float = 0.0
+    epoch: int = 0
 
 
-def items_of(moments: Iterable[Moment]) -> list[Item]:
-    """Everything that the moments hand over, in order."""
+class Part(NamedTuple):
+    """A part of a run's life: what was due after a time in ns, and what came in the places from `first` to `last`."""
+
+    after_ns: int = -_FOREVER
+    first: int = 0
+    last: int = _FOREVER
+
+    def due(self, items: Iterable[Item]) -> tuple[Item, ...]:
+        """Those of the store's that were due in it."""
+        return tuple(one for one in items if one.at_ns > self.after_ns)
+
+    def heard(self, items: Iterable[Item]) -> tuple[Item, ...]:
+        """Those of the run's that came in it."""
+        return tuple(one for one in items if self.first <= one.place < self.last)
+
+
+def items_of(moments: Iterable[Moment], first: int = 0) -> list[Item]:
+    """Everything that the moments hand over, in order, in places from `first` on."""
     found: list[Item] = []
     for moment in moments:
         for one in moment.said:
             for name, said in _named(one):
-                found.append(Item(moment.at_ns, len(found), name, said))
+                found.append(Item(moment.at_ns, first + len(found), name, said))
         for command in moment.commands:
-            found.append(Item(moment.at_ns, len(found), (COMMANDS, "", 0, command.id), command))
+            found.append(Item(moment.at_ns, first + len(found), (COMMANDS, "", 0, command.id), command))
     return found
 
 
@@ -105,35 +126,26 @@ def _named(one: Delivery) -> Iterator[tuple[Name, Any]]:
         yield (one.kind, one.key, stamp, what), one.rows[k : k + 1]
 
 
-def moments_of(items: Iterable[Item], end_ns: int, shown: dict[int, int] | None = None) -> list[Moment]:
-    """Items laid in order of time, and the last moment, at which nothing more is said.
-
-    `shown` is what the receiving clock showed then, where that was another time.
-    """
+def moments_of(items: Iterable[Item], end_ns: int) -> list[Moment]:
+    """Items laid in order of time, and the last moment, at which nothing more is said."""
     grouped: dict[int, list[Item]] = defaultdict(list)
     for one in items:
         grouped[one.at_ns].append(one)
     found: list[Moment] = []
     for at in sorted(grouped):
-        showed = at if shown is None else shown.get(at, at)
         told = sorted(grouped[at], key=lambda one: one.place)
         commands = tuple(one.said for one in told if isinstance(one.said, Command))
-        found.append(Moment(at, tuple(_said(told, showed)), commands))
+        found.append(Moment(at, tuple(_said(told, at)), commands))
     return [*found, Moment(end_ns - 1)]
 
 
-def _said(items: Sequence[Item], shown_ns: int) -> Iterator[Delivery]:
+def _said(items: Sequence[Item], at_ns: int) -> Iterator[Delivery]:
     documents = tuple(one.said for one in items if isinstance(one.said, Document))
     for one in items:
         if isinstance(one.said, np.ndarray):
-            yield Delivery(shown_ns, one.name[0], one.name[1], one.said)
+            yield Delivery(at_ns, one.name[0], one.name[1], one.said)
     if documents:
-        yield Delivery(shown_ns, DOCUMENTS, "", None, documents)
-
-
-def shown_of(moments: Iterable[Moment]) -> dict[int, int]:
-    """What the receiving clock showed at each time at which something was said and it was out."""
-    return {one.at_ns: one.said[-1].at_ns for one in moments if one.said and one.said[-1].at_ns != one.at_ns}
+        yield Delivery(at_ns, DOCUMENTS, "", None, documents)
 
 
 def clock_edits(moments: Iterable[Moment]) -> list[Edit]:
@@ -147,8 +159,11 @@ def clock_edits(moments: Iterable[Moment]) -> list[Edit]:
     return found
 
 
-def edits_between(was: Sequence[Item], now: Sequence[Item], config: Config) -> list[Edit]:
-    """All that came otherwise than it would have, each thing once, by the time from which it counts."""
+def edits_between(was: Sequence[Item], now: Sequence[Item], config: Config, part: Part) -> list[Edit]:
+    """All that came otherwise in a part of a life than it would have, each thing once, by when it counts.
+
+    What was due in one part and came in another has one cause in both.
+    """
     before, after = _by_name(was), _by_name(now)
     streams: dict[tuple[str, str], list[Name]] = defaultdict(list)
     for name in sorted(before.keys() | after.keys()):
@@ -163,6 +178,7 @@ def edits_between(was: Sequence[Item], now: Sequence[Item], config: Config) -> l
                 cause = _cause(one, other, next_ns, config)
                 edits.append((k, Edit(cause, min(o.at_ns for o in (*one, *other)), name, one, other)))
         found += _silences(edits)
+    found = [one for one in found if not _unchanged(part.due(one.was), part.heard(one.now))]
     return sorted(found, key=lambda one: (one.at_ns, one.name))
 
 

@@ -185,13 +185,13 @@ def initial(config: Config, instruments: tuple[Instrument, ...]) -> tuple[State,
 
 def play(
     config: Config, instruments: tuple[Instrument, ...], events: np.ndarray, progress: Progress | None = None,
-    params: Params | None = None, keep: Keep | None = None,
+    params: Params | None = None, keep: Keep | None = None, begin: tuple[State, Venue] | None = None,
 ) -> Result:  # fmt: skip
-    """Run events through kernel and simulated venue from a fresh state; `keep` is handed every stretch of it.
+    """Run events through kernel and simulated venue; `keep` is handed every stretch of it.
 
-    Raises KernelHalted.
+    `begin` is what it begins with and goes on in, a fresh state where none is given. Raises KernelHalted.
     """
-    state, venue = initial(config, instruments)
+    state, venue = begin or initial(config, instruments)
     out = new_out(len(instruments))
     records = params_record(params or config.kernel), params_record(config.sim)
     drained: dict[str, list[np.ndarray]] = {name: [] for name in _ROWS}

@@ -6,27 +6,41 @@ is: a decision by asset and time, its story by the first document of it, a trade
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 
 from confidence_engine.config import Config
 from confidence_engine.domain.document import Reading
 from confidence_engine.domain.event import ADL, CORPORATE, EVENT, FILL, LIQUIDATION
+from confidence_engine.domain.instrument import Instrument
 from confidence_engine.domain.ports import Reader
 from confidence_engine.drivers import replay
 from confidence_engine.drivers.agent import Cast
+from confidence_engine.drivers.intake import decoded
+from confidence_engine.drivers.snapshot import restore
 from confidence_engine.drivers.sources import Sources
 from confidence_engine.feeds.assemble import Window
 from confidence_engine.feeds.delivery import Moment
+from confidence_engine.kernel.state import State
 from confidence_engine.text.reading import Readings
+from confidence_engine.venues.sim import Venue
 
-__all__ = ["Judged", "Key", "Once", "Said", "Trade", "fed", "replayed", "said_of"]
+__all__ = [
+    "NEEDED", "NOTHING", "Begin", "Judged", "Key", "Once", "Past", "Said", "Trade", "brought", "fed", "opened",
+    "replayed", "said_of",
+]  # fmt: skip
 
 Key = tuple[int, int, int]
 """Asset, time in ns, and a number where there are several."""
 
+NEEDED: Final = (
+    {"seq", "lead", "asset", "ts_ns", "side", "gates", "target_lots", "held_lots"},
+    {"kind", "asset", "ts_known", "lots", "price", "amount_usd", "fee_usd", "why", "decision"},
+)
+"""Fields of decisions and of entries by which they are told apart, whoever wrote them."""
 _NAMED_ANEW = ("seq", "lead")
 _FILLS = (FILL, LIQUIDATION, ADL)
 
@@ -64,6 +78,26 @@ class Said(NamedTuple):
     about: dict[str, frozenset[str]]
 
 
+class Past(NamedTuple):
+    """What a run brings into an epoch: the first document of each story, trades that are not over by asset, and the
+    time of each decision by its number.
+    """
+
+    leads: Mapping[int, str]
+    held: Mapping[int, _Open]
+    when: Mapping[int, int]
+
+
+NOTHING: Final = Past({}, {}, {})
+
+
+class Begin(NamedTuple):
+    """A sealed state with which a mind begins, and what the run brings with it."""
+
+    data: bytes
+    past: Past
+
+
 class Once:
     """Port `Reader` round another that is asked once for a text."""
 
@@ -84,29 +118,44 @@ def replayed(config: Config, sources: Sources, reader: Reader, window: Window) -
     """What a replay of the sources says."""
     readings = replay.read(config, sources, reader)
     tape = replay.compose(config, sources, readings, window)
-    heard = _Heard(config)
+    heard = _Heard(config, {})
     heard.take(readings, 0)
-    return _played(config, sources, tape.events, heard)
+    return _told(replay.play(config, sources.instruments, tape.events), heard, NOTHING)
 
 
-def fed(cast: Cast, sources: Sources, moments: Iterable[Moment]) -> Said:
-    """What a mind says that takes these moments."""
-    intake, heard, parts, count = cast.intake(), _Heard(cast.config), [np.zeros(0, EVENT)], 0
+def opened(config: Config, instruments: tuple[Instrument, ...], data: bytes) -> tuple[State, Venue, dict[str, Any]]:
+    """State and venue as they were sealed, and what the intake remembers. Raises JournalDamaged."""
+    state, venue = replay.initial(config, instruments)
+    memory = decoded(restore(data, state, venue))
+    return state, venue, memory["intake"]
+
+
+def fed(cast: Cast, moments: Iterable[Moment], begin: Begin | None = None) -> Said:
+    """What a mind says that takes these moments, a fresh one where it begins with nothing."""
+    past = NOTHING if begin is None else begin.past
+    intake, heard, parts, count = cast.intake(), _Heard(cast.config, past.leads), [np.zeros(0, EVENT)], 0
+    held = None
+    if begin is not None:
+        state, venue, memory = opened(cast.config, cast.instruments, begin.data)
+        intake.remember(memory)
+        held = state, venue
+        count = int(memory["listener"]["counts"][0])
     for one in moments:
         taken = intake.take(one)
         parts.append(taken.events)
         if taken.read is not None:
             heard.take(taken.read, count)
             count += len(taken.read.documents)
-    return _played(cast.config, sources, np.concatenate(parts), heard)
+    events = np.concatenate(parts)
+    return _told(replay.play(cast.config, cast.instruments, events, begin=held), heard, past)
 
 
 class _Heard:
     """The documents behind stories, and what they are about."""
 
-    def __init__(self, config: Config) -> None:
+    def __init__(self, config: Config, leads: Mapping[int, str]) -> None:
         self._names = [one.name for one in config.universe.underlyings]
-        self.leads: dict[int, str] = {}
+        self.leads = dict(leads)
         self.about: dict[str, set[str]] = {}
 
     def take(self, read: Readings, first: int) -> None:
@@ -118,15 +167,14 @@ class _Heard:
             self.about.setdefault(name, set()).add(self._names[underlying])
 
 
-def _played(config: Config, sources: Sources, events: np.ndarray, heard: _Heard) -> Said:
-    found = replay.play(config, sources.instruments, events)
-    told = said_of(found.decisions, found.entries, found.intents, heard.leads)
+def _told(found: replay.Result, heard: _Heard, past: Past) -> Said:
+    told = said_of(found.decisions, found.entries, found.intents, past._replace(leads=heard.leads))
     about = {name: frozenset(some) for name, some in heard.about.items()}
     return told._replace(about=about)
 
 
-def said_of(decisions: np.ndarray, entries: np.ndarray, intents: np.ndarray, leads: Mapping[int, str]) -> Said:
-    """Rows as they were written, by what they are; `leads` the first document of each story."""
+def said_of(decisions: np.ndarray, entries: np.ndarray, intents: np.ndarray, past: Past) -> Said:
+    """Rows as they were written, by what they are; of the past the first document of every story by then."""
     bare = decisions.copy()
     for name in _NAMED_ANEW:
         bare[name] = 0
@@ -134,10 +182,21 @@ def said_of(decisions: np.ndarray, entries: np.ndarray, intents: np.ndarray, lea
     acts = zip(decisions["side"].tolist(), decisions["gates"].tolist(), *sides, strict=True)
     keys = _keys(decisions["asset"].tolist(), decisions["ts_ns"].tolist())
     rows = zip(keys, acts, decisions["lead"].tolist(), bare, strict=True)
-    judged = {key: Judged(act, leads.get(lead, ""), body.tobytes()) for key, act, lead, body in rows}
-    when = dict(zip(decisions["seq"].tolist(), decisions["ts_ns"].tolist(), strict=True))
-    bodies = decisions.tobytes(), entries.tobytes(), intents.tobytes()
-    return Said(judged, _trades(entries, when), bodies, {})
+    judged = {key: Judged(act, past.leads.get(lead, ""), body.tobytes()) for key, act, lead, body in rows}
+    begun, _ = _traded(entries, _when(decisions, past), past.held)
+    keys = _keys([asset for asset, _ in begun], [trade.began_ns for _, trade in begun])
+    trades = {key: trade.told() for key, (_, trade) in zip(keys, begun, strict=True)}
+    return Said(judged, trades, (decisions.tobytes(), entries.tobytes(), intents.tobytes()), {})
+
+
+def brought(decisions: np.ndarray, entries: np.ndarray, past: Past) -> Past:
+    """The past of the epoch behind one with these rows."""
+    when = _when(decisions, past)
+    return past._replace(held=_traded(entries, when, past.held)[1], when=when)
+
+
+def _when(decisions: np.ndarray, past: Past) -> dict[int, int]:
+    return {**past.when, **dict(zip(decisions["seq"].tolist(), decisions["ts_ns"].tolist(), strict=True))}
 
 
 def _keys(assets: Iterable[int], times: Iterable[int]) -> list[Key]:
@@ -176,10 +235,12 @@ class _Open:
         )  # fmt: skip
 
 
-def _trades(entries: np.ndarray, when: Mapping[int, int]) -> dict[Key, Trade]:
-    """Trades by asset and the time of the decision that entered them; `when` the time of each decision."""
-    held: dict[int, _Open] = {}
-    begun: list[tuple[int, _Open]] = []
+def _traded(
+    entries: np.ndarray, when: Mapping[int, int], before: Mapping[int, _Open]
+) -> tuple[list[tuple[int, _Open]], dict[int, _Open]]:
+    """Trades with their assets as they began, first those from `before`; and which of them are not over, by asset."""
+    held = {asset: copy.copy(one) for asset, one in before.items()}
+    begun = list(held.items())
     for one in entries:
         asset = int(one["asset"])
         trade = held.get(asset)
@@ -201,5 +262,4 @@ def _trades(entries: np.ndarray, when: Mapping[int, int]) -> dict[Key, Trade]:
             trade.take(lots, one)
             trade.net = -float(one["fee_usd"])
             begun.append((asset, trade))
-    keys = _keys([asset for asset, _ in begun], [trade.began_ns for _, trade in begun])
-    return {key: trade.told() for key, (_, trade) in zip(keys, begun, strict=True)}
+    return begun, held

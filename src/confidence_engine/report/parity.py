@@ -12,11 +12,13 @@ from confidence_engine.domain.event import FEED_NAMES, NO_ASSET
 from confidence_engine.domain.instrument import Instrument
 from confidence_engine.domain.order import EXIT_NAMES
 from confidence_engine.domain.units import SECOND_NS, format_duration, format_time
+from confidence_engine.drivers.differing import DECISION, TRADE, Differing
+from confidence_engine.drivers.lived import LeftOut
 from confidence_engine.drivers.mishaps import CAUSES, Edit, Item
-from confidence_engine.drivers.parity import DECISION, TRADE, Differing, Parity
+from confidence_engine.drivers.parity import Parity
 from confidence_engine.drivers.rungs import Judged, Trade
 
-__all__ = ["counted", "difference_line", "edit_line", "parity_payload"]
+__all__ = ["counted", "difference_line", "edit_line", "left_line", "parity_payload"]
 
 _SIDES = {-1: "short", 0: "no side", 1: "long"}
 
@@ -31,14 +33,15 @@ def parity_payload(found: Parity, shown: int) -> dict[str, Any]:
         "end": format_time(found.window.end_ns), "decisions": found.decisions, "trades": found.trades,
         "differ": len(found.differing), "unexplained": found.unexplained, "equal": found.equal,
         "decisions_hash": found.run_hash, "replay_decisions_hash": found.replay_hash, "epochs": found.epochs,
-        "epochs_compared": 1, "rungs": list(found.rungs), "causes": counted(found),
+        "epochs_compared": found.epochs - len(found.left_out),
+        "left_out": [_left(one) for one in found.left_out], "rungs": list(found.rungs), "causes": counted(found),
         "differences": [_told(one, found.instruments) for one in told],
     }  # fmt: skip
 
 
 def counted(found: Parity) -> list[dict[str, Any]]:
     """For each cause that is there, in the order applied: how much came otherwise, and what differs by it."""
-    came = Counter(one.cause for one in found.edits)
+    came = Counter(one.cause for one in {_thing_of(one): one for one in found.edits}.values())
     done = Counter((one.cause, one.what, one.acts) for one in found.differing)
     rows = [
         {
@@ -51,6 +54,20 @@ def counted(found: Parity) -> list[dict[str, Any]]:
     return [row for row in rows if any(value for name, value in row.items() if name != "cause")]
 
 
+def _thing_of(one: Edit) -> tuple[Any, ...]:
+    """By what it is counted once, where it makes a difference in two epochs."""
+    return one.cause, one.at_ns, one.name, one.value
+
+
+def _left(one: LeftOut) -> dict[str, Any]:
+    return {"epoch": one.number, "start": format_time(one.start_ns), "end": format_time(one.end_ns), "why": one.why}
+
+
+def left_line(one: LeftOut) -> str:
+    """An epoch that could not be compared, in words."""
+    return f"not compared: epoch {one.number}, {format_time(one.start_ns)} to {format_time(one.end_ns)}: {one.why}"
+
+
 def _ordered(found: Parity) -> list[Differing]:
     """The unexplained, then what was done otherwise, then mere numbers; each by time."""
     return sorted(found.differing, key=lambda one: (one.cause != CAUSES[-1], not one.acts, one.ts_ns, one.asset))
@@ -58,7 +75,7 @@ def _ordered(found: Parity) -> list[Differing]:
 
 def _told(one: Differing, instruments: tuple[Instrument, ...]) -> dict[str, Any]:
     return {
-        "what": one.what, "at": format_time(one.ts_ns), "symbol": _symbol(one.asset, instruments),
+        "epoch": one.epoch, "what": one.what, "at": format_time(one.ts_ns), "symbol": _symbol(one.asset, instruments),
         "replay": _side_of(one.replay), "run": _side_of(one.run), "otherwise": one.acts, "cause": one.cause,
         "nearest": None if one.nearest is None else edit_line(one.nearest, instruments),
         "nearest_at": None if one.nearest is None else format_time(one.nearest.at_ns),
