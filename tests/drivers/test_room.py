@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 import numpy as np
 import pytest
+import sqlalchemy as sa
 from tests.drivers.test_agent import cast, clock, feed
 from tests.drivers.test_live import records, told
 from tests.journal.faulty import FaultyDisk
@@ -27,6 +28,7 @@ from confidence_engine.drivers.shadow import shadow
 from confidence_engine.drivers.stretch import Stretch
 from confidence_engine.feeds.delivery import Moment
 from confidence_engine.journal import kinds
+from confidence_engine.journal.projector import project
 from confidence_engine.journal.reader import RESERVE, Place, Reader, place_of
 from confidence_engine.journal.retired import snapshots_of
 from confidence_engine.journal.verify import verify
@@ -60,7 +62,7 @@ def lived(agent: Agent, coming: Iterator[Moment], then: Any = lambda agent: None
 
 @pytest.fixture
 def place(tmp_path: Path) -> Place:
-    return place_of(tmp_path / "home", "simulated")
+    return place_of(tmp_path / "agents" / "simulated", "simulated")
 
 
 @pytest.fixture
@@ -207,7 +209,7 @@ def test_an_end_without_room_for_its_state_is_a_clean_end(place: Place, disk: Fa
     assert "unsealed" not in ended(place)
 
 
-def test_a_rolling_file_that_fails_is_no_part_of_the_record(place: Place, disk: FaultyDisk) -> None:
+def test_a_rolling_file_that_fails_is_no_part_of_the_record(place: Place, disk: FaultyDisk, tmp_path: Path) -> None:
     """Whatever the disk says: the anchor is taken, and the next start reads on from there."""
     agent, coming = begun(place, often(checkpoint_ns=0), disk, 0)
     agent.checkpoint()
@@ -224,4 +226,9 @@ def test_a_rolling_file_that_fails_is_no_part_of_the_record(place: Place, disk: 
     assert len(failed) > 2
     assert [one["what"] for one in records(place, kinds.INCIDENT)] == ["checkpoint"]
     ended(place)
-    assert np.isfinite(agent.state.head[0].equity)
+    project(tmp_path, None)
+    engine = sa.create_engine(f"sqlite:///{tmp_path}/enhanced_trading.db")
+    with engine.connect() as c:
+        query = "SELECT severity, action_taken FROM risk_events WHERE event_type = 'INCIDENT'"
+        assert [tuple(row) for row in c.execute(sa.text(query))] == [("warning", "told, and the agent went on")]
+    engine.dispose()
