@@ -23,6 +23,7 @@ from confidence_engine.drivers import replay, scribe
 from confidence_engine.drivers.agent import go_on
 from confidence_engine.drivers.epochs import Epoch, epochs_of
 from confidence_engine.drivers.feed import deliveries
+from confidence_engine.drivers.lived import life_of
 from confidence_engine.drivers.mishaps import (
     CAUSES,
     CLOCK,
@@ -39,6 +40,7 @@ from confidence_engine.drivers.parity import DECISION, TRADE, Parity
 from confidence_engine.drivers.rungs import NOTHING, Key, Trade, said_of
 from confidence_engine.feeds import faults
 from confidence_engine.feeds.delivery import BARS, Delivery, Moment
+from confidence_engine.feeds.ticker import Ticker
 from confidence_engine.journal import kinds
 from confidence_engine.journal.epoch import Program
 from confidence_engine.journal.reader import Place, Reader, place_of
@@ -318,7 +320,7 @@ def traded(place: Place, end: int | None) -> dict[Key, Trade]:
 
 def test_who_was_changed_amid_a_position_is_its_replay_in_both_epochs(promoted: Place) -> None:
     found = paired.compared(promoted)
-    assert (found.epochs, found.left_out, found.equal, found.differing) == (2, (), True, [])
+    assert (found.epochs, found.left_out, found.equal, found.differing, found.edits) == (2, (), True, [], [])
     assert found.decisions == len(decided(promoted))
     assert len(decided(promoted, epochs_in(promoted)[1].record)) > 100
     assert found.run_hash == found.replay_hash == hashlib.sha256(decided(promoted).tobytes()).hexdigest()
@@ -327,6 +329,12 @@ def test_who_was_changed_amid_a_position_is_its_replay_in_both_epochs(promoted: 
     assert over
     assert all(whole[key].exit_ns > 0 for key in over)
     assert found.trades == len(whole)  # the one that lasts over the change is one
+    reader = Reader(promoted)
+    before, behind = (one.said.trades for one in life_of(reader, epochs_of(reader)).lived)
+    reader.close()
+    assert before == first
+    assert {**before, **behind} == whole
+    assert set(over) <= behind.keys()
 
 
 @pytest.mark.parametrize("seed", [1, *(pytest.param(seed, marks=pytest.mark.nightly) for seed in range(2, 5))])
@@ -408,6 +416,15 @@ def test_an_epoch_whose_sealed_state_is_gone_is_named(promoted: Place, tmp_path:
     assert (told["equal"], told["epochs"], told["epochs_compared"]) == (None, 2, 1)
     assert [(row["epoch"], row["start"]) for row in told["left_out"]] == [(2, format_time(one.start_ns))]
     assert found.decisions == len(decided(place, first.record, second.record))
+
+
+def test_an_epoch_that_remembered_otherwise_is_named(promoted: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Ticker, "remember", lambda self, memory: memory["by another name"])
+    found = paired.compared(promoted)
+    (one,) = found.left_out
+    assert one.number == 2
+    assert "reads otherwise by this program: KeyError('by another name')" in one.why
+    assert (found.equal, found.differing) == (None, [])
 
 
 def test_an_epoch_whose_beginning_is_retired_is_named(promoted: Place, tmp_path: Path) -> None:
