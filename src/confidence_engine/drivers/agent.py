@@ -224,9 +224,7 @@ class Agent:
 
     def restore(self, data: bytes) -> None:
         """Be as a snapshot of the same epoch says. Raises JournalDamaged."""
-        memory = decoded(restore(data, self.state, self.venue))
-        self.intake.remember(memory["intake"])
-        self._heard, self._turn, counts = memory["heard"], memory["turn"], memory["counts"]
+        counts = self._remember(decoded(restore(data, self.state, self.venue)))
         self.out.head[0].judged, self.out.head[0].degraded = counts["judged"], counts["degraded"]
         self.out.refusals[:] = [counts["refusals"][name] for name in GATE_NAMES]
 
@@ -234,12 +232,17 @@ class Agent:
         """Hold what a snapshot of another program holds, and know what its rim knew; nothing is believed, so this agent
         can only be carried over. Raises JournalDamaged.
         """
-        memory = decoded(restore_facts(data, self.state, self.venue, FACTS))
+        self._remember(decoded(restore_facts(data, self.state, self.venue, FACTS)))
+
+    def _remember(self, memory: dict[str, Any]) -> dict[str, Any]:
+        """Know what the rim knew; what was counted."""
         try:
             self.intake.remember(memory["intake"])
             self._heard, self._turn = memory["heard"], memory["turn"]
+            counts: dict[str, Any] = memory["counts"]
         except (KeyError, TypeError, ValueError, msgspec.ValidationError) as error:
             raise JournalDamaged(f"what the rim remembered cannot be read by this program: {error!r}") from error
+        return counts
 
 
 def start(place: Place, cast: Cast, *, clock: Callable[[], int], **options: Any) -> Agent:
