@@ -15,6 +15,7 @@ from confidence_engine.config import Config
 from confidence_engine.domain.order import INTENT_SUBMIT
 from confidence_engine.domain.units import DAY_NS
 from confidence_engine.drivers import paper, scribe
+from confidence_engine.drivers import shadow as shadows
 from confidence_engine.drivers.agent import Agent
 from confidence_engine.drivers.carry import ledger
 from confidence_engine.drivers.paper import Heard, agent_of, feed_of
@@ -85,6 +86,7 @@ def another_program(monkeypatch: pytest.MonkeyPatch) -> None:
     other = type(mine)(mine.event_schema, mine.state_schema + 1, "9.9.9+new", mine.layouts, mine.versions)
     monkeypatch.setattr(scribe, "program", lambda: other)
     monkeypatch.setattr(paper, "program", lambda: other)
+    monkeypatch.setattr(shadows, "program", lambda: other)
 
 
 @pytest.mark.parametrize("change", CHANGES)

@@ -154,6 +154,8 @@ def test_a_stopped_agent_is_carried_into_another_layout(
     found = shadow(place, since=begun)
     assert (found.equal, found.epochs) == (True, 1), (found.difference, found.cause)
     assert found.events > 800
+    found = shadow(place)  # what the older program sealed is laid out otherwise, and is no state to compare with
+    assert (found.equal, found.epochs, found.passed_over) == (True, 2, 0), (found.difference, found.cause)
     reader = Reader(place)
     assert len(reader.rows(kinds.DECISION, first=agent.epoch)) > 20
     reader.close()

@@ -241,7 +241,8 @@ class Agent:
             self._heard, self._turn = memory["heard"], memory["turn"]
             counts: dict[str, Any] = memory["counts"]
         except (KeyError, TypeError, ValueError, msgspec.ValidationError) as error:
-            raise JournalDamaged(f"what the rim remembered cannot be read by this program: {error!r}") from error
+            what = f"what the rim remembered cannot be read: {error!r}"
+            raise JournalDamaged(f"{what}; go on with the version that wrote it") from error
         return counts
 
 

@@ -290,10 +290,12 @@ class _Epoch:
             yield self.intake.take(moment).events
 
     def _mine(self, record: Record, one: Sealed) -> bool:
-        """Whether a state was sealed in this epoch, by now, and is not retired; two epochs meet at one event.
+        """Whether a state was sealed in this epoch, by now, is not retired, and is laid out as this program's are.
 
-        A replay's seal names no epoch, as it has but one.
+        Two epochs meet at one event. A replay's seal names no epoch, as it has but one.
         """
+        if self._epoch.program.state_schema != program().state_schema:
+            return False
         told = one.facts.get("at_checkpoint", {"epoch": self._epoch.record})
         here = told["epoch"] == self._epoch.record and record.id < self._part.last.end_record
         return bool(here and one.file not in self._part.removed)
