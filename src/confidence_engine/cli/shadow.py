@@ -103,12 +103,13 @@ def told_shadow(found: Shadowed) -> dict[str, Any]:
 
 def shadow_line(found: Shadowed) -> str:
     """What people are told of it."""
+    made = "  SYNTHETIC" if found.synthetic else ""
     if not found.equal:
         return f"shadow of {found.name}: DIFFERENT at {found.difference}\n  likely cause: {found.cause}"
     deep = ", documents read and bars built again" if found.deep else ""
     line = (
         f"shadow of {found.name}: equal{deep}: {found.events:,} events, {found.rows:,} rows, {found.sealed} sealed "
-        f"states; decisions {found.decisions_hash[:16]}, state {found.state_hash[:16]}"
+        f"states; decisions {found.decisions_hash[:16]}, state {found.state_hash[:16]}{made}"
     )
     if not found.passed_over:
         return line

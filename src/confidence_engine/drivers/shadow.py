@@ -67,6 +67,7 @@ class Shadowed(NamedTuple):
     cause: str
     first_event: int  # the first that was compared
     passed_over: int  # events asked for that cannot be stepped: the state before them is retired, or they are
+    synthetic: bool
 
     @property
     def equal(self) -> bool:
@@ -101,7 +102,7 @@ def shadow(place: Place, read_for: ReaderFor | None = None, since: int = 0, unti
         return Shadowed(
             genesis.agent, str(reader.uuid), told.events, told.rows, told.epochs, told.sealed,
             told.decisions.hexdigest(), told.state, read_for is not None, told.difference, cause, told.first,
-            told.passed_over,
+            told.passed_over, genesis.synthetic,
         )  # fmt: skip
     finally:
         reader.close()
