@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from confidence_engine.domain.jit import jit_enabled
+from confidence_engine.drivers.epochs import epochs_of
 from confidence_engine.journal import kinds
 from confidence_engine.journal.reader import Reader, place_of
 
@@ -61,7 +62,9 @@ def same_as_replay(home: Path, name: str, replayed: dict[str, Any], ended: dict[
     decisions = reader.rows(kinds.DECISION)
     orders = [row["order_id"] for row in reader.rows(kinds.INTENT) if row["action"] == 1]
     resumed = sum(1 for _ in reader.records(kinds.RESUMED))
+    epochs = len(epochs_of(reader))
     reader.close()
+    assert epochs == 1, "the source was edited while it ran, which is another program"
     assert len(decisions) == replayed["decisions"]
     assert ended["shadow"]["state_hash"] == replayed["state_hash"]
     assert len(orders) == len(set(orders))
