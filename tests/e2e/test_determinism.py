@@ -63,6 +63,7 @@ def _play_slice(case: Case) -> tuple[str, str, str]:
     return state_hash(result.state), rows_hash(result.decisions), rows_hash(result.entries)
 
 
+@pytest.mark.nightly  # on tapes of random events it is in every run: tests/drivers/test_loop.py
 def test_without_the_compiler_the_bytes_are_the_same(futures: Case, recorded: Path) -> None:
     plain = _run(["-m", "tests.e2e.plain_slice", str(recorded)], NUMBA_DISABLE_JIT="1")
     compiled = _play_slice(futures)

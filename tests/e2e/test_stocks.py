@@ -21,6 +21,7 @@ def answer(home: Path, capsys: pytest.CaptureFixture[str], *words: str) -> dict[
     return found
 
 
+@pytest.mark.nightly  # a small one with a split and a dividend is in every run: tests/drivers/test_stocks.py
 def test_the_recorded_stocks_run_from_import_to_figures(
     tmp_path: Path, project_root: Path, shared_data: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

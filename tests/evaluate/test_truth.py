@@ -23,6 +23,7 @@ events_a_day = 2.0
 rumours_a_day = 0.8
 impact = "2%"
 [stories]
+wording = "plain"
 corroboration = 1.0
 delay_factor = 0.3
 """

@@ -221,6 +221,8 @@ def _killed(stage: _Stage, own: Simulation, child: Child) -> dict[str, Any]:
 def _now(last: Status, own: Simulation, span_ns: int) -> bool:
     from confidence_engine.domain.units import parse_time
 
+    if last.feed_time is None:
+        return False
     share = (parse_time(last.feed_time) - own.window.start_ns) / span_ns
     return share >= KILL_BY or (share >= KILL_FROM and bool(last.positions))
 

@@ -174,5 +174,5 @@ def _row(one: dict[str, Any]) -> tuple[Any, ...]:
     made = "  SYNTHETIC" if found.synthetic else ""
     delay = "-" if found.latency_p50_ms is None else f"{found.latency_p50_ms:.2f} / {found.latency_p99_ms:.2f}"
     held = ", ".join(f"{p.symbol} {p.lots:+d}" for p in found.positions) or "-"
-    return (one["agent"], one["state"] + waits, found.feed_time + made, f"{found.equity:,.2f}", held,
+    return (one["agent"], one["state"] + waits, (found.feed_time or "-") + made, f"{found.equity:,.2f}", held,
             ", ".join(found.halted) or "-", ", ".join(found.degraded) or "-", delay)  # fmt: skip

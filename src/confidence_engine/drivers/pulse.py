@@ -49,7 +49,7 @@ class Status(msgspec.Struct, frozen=True):
     journal: str
     pid: int
     written_ns: int
-    feed_time: str
+    feed_time: str | None  # None before anything came
     events: int
     equity: float
     balance: float
@@ -108,7 +108,7 @@ def status_of(agent: Agent, took_s: list[float]) -> Status:
     p50, p99 = (1e3 * np.quantile(took_s, (0.5, 0.99))).tolist() if took_s else (None, None)
     return Status(
         agent.cast.config.agent.name, str(agent.journal.uuid), os.getpid(), time.time_ns(),
-        format_time(agent.now_ns) if agent.now_ns > 0 else "-", int(head.steps), float(head.equity),
+        format_time(agent.now_ns) if agent.now_ns > 0 else None, int(head.steps), float(head.equity),
         float(head.balance), halted,
         (["all"] if head.feeds != 0 else []) + ill, held, int((book["entry_id"] != 0).sum()), p50, p99,
         agent.cast.synthetic,
