@@ -37,6 +37,7 @@ from confidence_engine.drivers.stretch import Stretch  # noqa: E402
 from confidence_engine.feeds.delivery import Moment  # noqa: E402
 from confidence_engine.journal import kinds  # noqa: E402
 from confidence_engine.journal.reader import place_of  # noqa: E402
+from confidence_engine.journal.wal import copied_beside  # noqa: E402
 
 ASSETS: Final = (1, 50, 128)
 PARTS: Final = ("disk", "latency", "sustained", "stages", "restart")
@@ -110,7 +111,8 @@ def latency(folder: Path, count: int) -> None:
         fed = feeding(folder / f"world{assets}", assets, days_for(assets, 2 * count))
         agent, coming = warm(fed, place_of(folder / f"l{full:d}{assets}", "bench"), full)
         for name in ("idle", "1,000 a second"):
-            took = idle(agent, coming, count) if name == "idle" else paced(agent, coming, count, 1000.0)
+            with copied_beside(agent.journal.place):  # as a live run has it
+                took = idle(agent, coming, count) if name == "idle" else paced(agent, coming, count, 1000.0)
             seconds, ordered = np.array(took.seconds), np.array(took.ordered, bool)
             label = f"{'FULL' if full else 'NORMAL'}, {assets} assets, {name}"
             mine = seconds[ordered]
@@ -136,7 +138,8 @@ def sustained(folder: Path, seconds: float, only: list[str]) -> None:
         fed = feeding(folder / f"long{busy:d}", 50, min(days_for(50, int(seconds * rate)), 1000), busy)
         agent, coming = warm(fed, place_of(folder / f"s{busy:d}{together:d}", "bench"), False, together)
         gc.collect()
-        print(f"{name:<34}{told(agent, coming, seconds)}", flush=True)
+        with copied_beside(agent.journal.place):
+            print(f"{name:<34}{told(agent, coming, seconds)}", flush=True)
         agent.journal.abandon()
 
 

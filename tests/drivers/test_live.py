@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import signal
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -90,6 +91,17 @@ def test_fed_by_the_loop_it_is_the_replay(place: Place) -> None:
     reader.close()
     assert records(place, kinds.ENDED)[0]["why"] == "end of the feed"
     assert shadow(place).equal
+
+
+def test_what_the_rows_log_holds_is_copied_beside_the_loop_and_not_after_it(place: Place) -> None:
+    there: set[bool] = set()
+    lived(start(place, cast(), clock=clock, reserve=0), itertools.islice(feed(), 600), lambda _: there.add(copier()))
+    assert there == {True}
+    assert not copier()
+
+
+def copier() -> bool:
+    return any(one.name == "wal" for one in threading.enumerate())
 
 
 def test_a_halt_waits_for_a_start_holds_over_a_death_and_needs_a_resume(place: Place) -> None:

@@ -2,8 +2,9 @@
 
 An operator's command goes before whatever the feed says next. SIGINT and SIGTERM end it between two batches: entries
 that still work are given up or left as the config says, the state is sealed, the journal anchored. What else has to be
-done now and then (a checkpoint, the tables) is done between batches, or beside the loop in a thread. A journal that had
-to take its reserve halts the agent: what reduces risk has the rest of the disk.
+done now and then (a checkpoint, the tables) is done between batches, or beside the loop in a thread; so is the copying
+of SQLite's log, for which a batch would wait. A journal that had to take its reserve halts the agent: what reduces risk
+has the rest of the disk.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from confidence_engine.drivers.stretch import Stretch
 from confidence_engine.feeds.delivery import Moment
 from confidence_engine.journal import kinds
 from confidence_engine.journal.reader import Place, Reader
+from confidence_engine.journal.wal import copied_beside
 
 __all__ = ["NO_ROOM", "POLL_S", "Live", "Watcher"]
 
@@ -68,15 +70,8 @@ class Live:
         """Until the end; returns why. Raises what the agent raises, and then nothing more may be done with it."""
         task = None if self._beside is None else asyncio.ensure_future(self._beside())
         try:
-            while self._why is None:
-                self._mind_room()
-                batch = await self._batch()
-                if batch is None:
-                    self._why = self._why or "end of the feed"
-                elif batch:
-                    self._take(batch)
-                    self._now_and_then()
-                    await asyncio.sleep(0)
+            with copied_beside(self.agent.journal.place):
+                why = await self._loop()
         except Exception:
             if self._looking:  # nothing is wrong with the agent: it ends well, and the failure is told
                 self._end("whoever looks on failed")
@@ -84,9 +79,22 @@ class Live:
         finally:
             if task is not None:
                 task.cancel()
-        self._end(self._why)
+        self._end(why)
         if task is not None and task.done() and not task.cancelled():
             task.result()  # what ran beside it failed, and the run has ended well all the same
+        return why
+
+    async def _loop(self) -> str:
+        """Take what comes until there is a reason to end; returns it."""
+        while self._why is None:
+            self._mind_room()
+            batch = await self._batch()
+            if batch is None:
+                self._why = self._why or "end of the feed"
+            elif batch:
+                self._take(batch)
+                self._now_and_then()
+                await asyncio.sleep(0)
         return self._why
 
     async def _batch(self) -> list[Moment] | None:
