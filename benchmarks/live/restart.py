@@ -55,11 +55,12 @@ def _work(folder: Path, seconds: float, rate: float) -> None:
     """Run until the time is over, `rate` moments a second (0: as fast as they are taken), and die."""
     from benchmarks.live.feeding import warm
 
+    from confidence_engine.drivers.live import TAIL
     from confidence_engine.journal.reader import place_of
 
     agent, coming = warm(_fed(folder, seconds, rate), place_of(folder / "home", "bench"), False)
     began = kept = time.monotonic()
-    taken = 0
+    taken, covered = 0, agent.journal.next_event
     while (ran := time.monotonic() - began) < seconds:
         due = min(int(ran * rate) - taken, BATCH) if rate else BATCH
         if due < 1:
@@ -67,9 +68,9 @@ def _work(folder: Path, seconds: float, rate: float) -> None:
             continue
         agent.take(list(itertools.islice(coming, due)))
         taken += due
-        if time.monotonic() - kept >= CHECKPOINT_S:
+        if time.monotonic() - kept >= CHECKPOINT_S or agent.journal.next_event - covered >= TAIL:
             agent.checkpoint()
-            kept = time.monotonic()
+            kept, covered = time.monotonic(), agent.journal.next_event
     os.kill(os.getpid(), signal.SIGKILL)
 
 

@@ -20,6 +20,7 @@ from tests.journal.faulty import FaultyDisk
 from tests.simulated import played
 
 from confidence_engine.domain.order import INTENT_SUBMIT
+from confidence_engine.drivers import live
 from confidence_engine.drivers.agent import Agent, Cast, go_on, start
 from confidence_engine.drivers.feed import PacedFeed
 from confidence_engine.drivers.inbox import Inbox
@@ -173,6 +174,28 @@ def test_a_checkpoint_that_finds_no_room_is_said_once_and_survived(place: Place,
     assert [one.name for one in place.anchor.parent.glob(".*.part")] == []
     ended(place)
     agent = go_on(place, often(), clock=clock, reserve=0)
+    agent.journal.abandon()
+
+
+def test_a_fast_feed_has_checkpoints_before_their_time(
+    place: Place, disk: FaultyDisk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(live, "TAIL", 300)
+    agent, coming = begun(place, often(), disk, 0)
+    at = [agent.journal.next_event]  # after each batch
+
+    def die(agent: Agent) -> None:
+        at.append(agent.journal.next_event)
+        if at[-1] - at[0] > 3000:
+            raise SystemExit  # as a kill: nothing is sealed
+
+    with pytest.raises(SystemExit):
+        lived(agent, coming, die)
+    agent.journal.abandon()
+    agent = go_on(place, often(), clock=clock, reserve=0)
+    assert agent.journal.next_event == at[-1]
+    most = max(np.diff(at))
+    assert at[-1] - records(place, kinds.RESUMED)[-1]["event"] < 300 + 2 * most < 1500
     agent.journal.abandon()
 
 

@@ -28,11 +28,13 @@ from confidence_engine.journal import kinds
 from confidence_engine.journal.reader import Place, Reader
 from confidence_engine.journal.wal import copied_beside
 
-__all__ = ["NO_ROOM", "POLL_S", "Live", "Watcher"]
+__all__ = ["NO_ROOM", "POLL_S", "TAIL", "Live", "Watcher"]
 
 POLL_S: Final = 0.1
 """How often the inbox is looked at: an operator's halt holds within this and one batch."""
 NO_ROOM: Final = "no room on the disk"
+TAIL: Final = 20_000
+"""Events after which a checkpoint is due before its time: a start steps again what came after it, 10,000 a second."""
 _PROGRAM: Final = "the program"
 
 
@@ -58,7 +60,7 @@ class Live:
         self._kept = self._sealed = time.monotonic()
         self._polled = 0.0
         self._looking = False
-        self._stepped = int(agent.state.head[0].steps)
+        self._covered = int(agent.state.head[0].steps)  # by the last state that was kept
         self._low = self._unkept = False  # said already
 
     def stop(self, why: str) -> None:
@@ -162,20 +164,20 @@ class Live:
         for what has to be recorded, so nothing is sealed of it.
         """
         now, stepped = time.monotonic(), int(self.agent.state.head[0].steps)
+        tail = stepped - self._covered
         try:
             if now - self._sealed >= self._params.seal_ns / 1e9 and not self.agent.journal.low:
-                self._sealed = self._kept = now
+                self._sealed, self._kept, self._covered = now, now, stepped
                 self.agent.seal("now and then", reserve=False)
                 self._unkept = False
-            elif now - self._kept >= self._params.checkpoint_ns / 1e9 and stepped > self._stepped:
-                self._kept = now
+            elif tail >= TAIL or (tail > 0 and now - self._kept >= self._params.checkpoint_ns / 1e9):
+                self._kept, self._covered = now, stepped
                 self.agent.checkpoint()
                 self._unkept = False
         except (OSError, StateUnkept) as error:
             if not self._unkept:
                 self.agent.report("checkpoint", str(error))
             self._unkept = True
-        self._stepped = stepped
 
     def _end(self, why: str) -> None:
         """Give up what still works of entries where the config says so, then seal, anchor and close."""
