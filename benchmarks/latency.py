@@ -43,7 +43,7 @@ ASSETS: Final = (1, 50, 128)
 PARTS: Final = ("disk", "latency", "sustained", "stages", "restart")
 SUSTAINED: Final = {
     "one by one": (False, False, 15_000), "a close at once": (False, True, 60_000),
-    "trading all the time": (True, False, 8_000),
+    "trading all the time": (True, False, 14_000),
 }  # fmt: skip
 BATCH: Final = 64
 """Moments that one commit may hold: the default of [live] batch."""
