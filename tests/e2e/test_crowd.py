@@ -36,7 +36,7 @@ def by_moment(result: Result, name: str) -> dict[tuple[int, int], float]:
     return dict(zip(zip(told["asset"].tolist(), told["ts_ns"].tolist(), strict=True), told[name].tolist(), strict=True))
 
 
-@pytest.mark.parametrize("agent", ["futures", pytest.param("eager_spot", marks=pytest.mark.nightly)])
+@pytest.mark.parametrize("agent", ["futures", "eager_spot"])
 def test_every_finding_fires_at_a_sane_rate_and_matters(agent: str, request: pytest.FixtureRequest) -> None:
     case: Case = request.getfixturevalue(agent)
     tape = tape_of(case)

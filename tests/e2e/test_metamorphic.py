@@ -53,7 +53,7 @@ def test_flipped_polarity_changes_the_side_or_ends_the_entry(agent: str, request
     assert kept <= 0.05 * len(before)
 
 
-@pytest.mark.nightly  # worlds whose words know nothing are in every run: tests/evaluate/test_planted.py
+@pytest.mark.nightly  # a world whose words are coins is in every run: tests/evaluate/test_oracle.py
 def test_news_of_another_year_is_no_better_than_chance(futures: Case, recorded: object) -> None:
     store = Store(recorded)  # type: ignore[arg-type]
     year = 365 * DAY_NS

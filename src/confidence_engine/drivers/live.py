@@ -60,7 +60,7 @@ class Live:
         self._kept = self._sealed = time.monotonic()
         self._polled = 0.0
         self._looking = False
-        self._covered = int(agent.state.head[0].steps)  # by the last state that was kept
+        self._covered = int(agent.state.head[0].steps)  # when a state was last kept, or tried to be
         self._low = self._unkept = False  # said already
 
     def stop(self, why: str) -> None:

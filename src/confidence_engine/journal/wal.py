@@ -18,16 +18,16 @@ from typing import Final
 from confidence_engine.journal.database import is_postgres
 from confidence_engine.journal.reader import DATABASE, Place
 
-__all__ = ["EVERY_S", "copied_beside"]
+__all__ = ["copied_beside"]
 
-EVERY_S: Final = 0.2
+_EVERY_S: Final = 0.2
 """Seconds between two copies, of which one without a commit since the last costs nothing. What is left to the commit
 that finds the log long is what was written in this time.
 """
 
 
 @contextlib.contextmanager
-def copied_beside(place: Place, every_s: float = EVERY_S) -> Iterator[None]:
+def copied_beside(place: Place, every_s: float = _EVERY_S) -> Iterator[None]:
     """Copy the log of a place's rows every so often while the block runs; where a server holds them there is none."""
     if is_postgres(place.database):
         yield
